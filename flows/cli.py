@@ -1,0 +1,260 @@
+"""The command line: flags to parameters, bad ones refused at once; a console for people; exit codes.
+
+Imports no Prefect at its top, so that --help and a bad argument answer before Prefect is loaded, which takes seconds.
+Is handed the flow; knows nothing of how a week is loaded.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import date
+from pathlib import Path
+from typing import Any, NoReturn
+
+from errors import BadArgument, EtlError, sentence
+from feeds import AUTO, FEEDS, feed_named
+from file_dates import Asked, plan
+from lake import BLOCK, check_name
+from settings import VERSION, new_york_today, read_settings
+
+LANDED, NOT_LANDED, BAD_ARGUMENT, INTERRUPTED = 0, 1, 2, 130  # exit codes
+
+_progress: Any = None  # rich's progress display while a person looks on, else None
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_ARGUMENT, f"{self.prog}: {message}\n")  # one line, without the usage
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags, as `--help` shows them."""
+    parser = _Parser(
+        prog="etl_web_to_gcs.py",
+        description="Land weekly public files in the lake. Without a period: the newest due week.",
+        epilog="Exit code 0: every due week asked for is in the lake. 1: some is not. 2: bad arguments.",
+    )
+    week = parser.add_argument_group("which weeks")
+    week.add_argument("--year", type=int, default=0, metavar="Y", help="every due Saturday of the year")
+    week.add_argument("--month", type=int, default=0, metavar="M", help="of that month")
+    week.add_argument("--day", type=int, default=0, metavar="D", help="the first Saturday on or after that day")
+    week.add_argument("--start", type=_day, metavar="DATE", help="every due Saturday from here, as 2023-03-25 ...")
+    week.add_argument("--end", type=_day, metavar="DATE", help="... to here, both included")
+    week.add_argument(
+        "--catch-up", type=_at_least(1), default=1, metavar="N", help="the newest due week and the N-1 before it"
+    )
+    week.add_argument("--feed", choices=[AUTO, *FEEDS], default=AUTO, help=f"default {AUTO}: the week decides")
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--lake",
+        metavar="WHERE",
+        help="a folder, or gcs-bucket/NAME of a block; default: MTA_LAKE, else gcs-bucket/blk-gcs-name where it is "
+        "registered, else data/lake in the project",
+    )
+    how.add_argument("--concurrency", type=_at_least(1), default=2, metavar="N", help="weeks at once, default 2")
+    how.add_argument("--force", action="store_true", help="load weeks that are in the lake again, and replace them")
+    how.add_argument(
+        "--allow-bad-rows", type=_at_least(0), default=0, metavar="N", help="leave out up to N bad rows a week"
+    )
+    how.add_argument("--dry-run", action="store_true", help="list week, state, object and source; touch nothing")
+    parser.add_argument("--version", action="version", version=VERSION)
+    return parser
+
+
+def begin(arguments: Sequence[str]) -> dict[str, Any]:
+    """What a command does first, before the modules load that take time; `run` ends it."""
+    # Loading Prefect makes half a million objects that stay; not looking for garbage among them saves a second.
+    gc.disable()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules load, Ctrl-C just ends it, without a traceback
+    return parse(arguments)
+
+
+def parse(arguments: Sequence[str]) -> dict[str, Any]:
+    """The flow's parameters. Bad ones end the program with one line and exit code 2, before any request."""
+    the_parser = parser()
+    given = vars(the_parser.parse_args(arguments))
+    try:
+        settings = read_settings()
+        check_name(given["lake"] or settings.lake)
+        plan(Asked.among(given), feed_named(given["feed"]), new_york_today())
+    except BadArgument as error:
+        the_parser.error(str(error))
+    return given
+
+
+def run(flow: Callable[..., Any], rehearse: Callable[..., Iterator[str]], parameters: dict[str, Any]) -> int:
+    """Run the flow, or with `dry_run` print what `rehearse` says; return the exit code."""
+    gc.freeze()
+    gc.enable()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    import httpx
+
+    try:
+        with _console():
+            if parameters["dry_run"]:
+                lake = parameters["lake"] or read_settings().lake
+                if not lake or lake.startswith(BLOCK):
+                    with suppress(EtlError):  # the listing says so itself
+                        _prepare_prefect()
+                for line in rehearse(**parameters):
+                    print(line, flush=True)
+                return LANDED
+            _prepare_prefect()
+            state = flow(**parameters, return_state=True)
+            if "encountered an exception" in (state.message or ""):  # Prefect's words for one that nobody expected
+                print(f"the run failed: {sentence(state.message)}", file=sys.stderr)
+            return LANDED if state.is_completed() else NOT_LANDED
+    except httpx.HTTPError as error:
+        print(f"the Prefect API failed ({sentence(error)}); what has landed stays, run it again", file=sys.stderr)
+        return NOT_LANDED
+    except json.JSONDecodeError:
+        print("the Prefect API failed: its answer is no JSON; look at PREFECT_API_URL", file=sys.stderr)
+        return NOT_LANDED
+    except EtlError as error:
+        print(sentence(error), file=sys.stderr)
+        return NOT_LANDED
+    except BrokenPipeError:  # the reader of a listing has seen enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return LANDED
+    except KeyboardInterrupt:
+        print("interrupted: what has landed stays, the next run does the rest", file=sys.stderr, flush=True)
+        os._exit(INTERRUPTED)  # else Python would wait for the downloads that are under way
+    finally:
+        gc.freeze()  # everything ends with the process: no need to take it apart first, which takes another second
+
+
+def watched(chunks: Iterator[bytes], week: str, body: Any) -> Iterator[bytes]:
+    """The same chunks of a `download.Body`, shown on the terminal's progress bar where there is one."""
+    if _progress is None:
+        yield from chunks
+        return
+    bar = _progress.add_task(week, total=None)
+    try:
+        for chunk in chunks:
+            _progress.update(bar, advance=len(chunk), total=body.size)
+            yield chunk
+    finally:
+        _progress.remove_task(bar)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2023-03-25") from None
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not (text.isdecimal() and int(text) >= least):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
+        return int(text)
+
+    return number
+
+
+@contextmanager
+def _console() -> Iterator[None]:
+    """Show our lines and real errors; keep Prefect's own book-keeping lines for its API.
+
+    On a terminal with a progress bar, in a log plain lines with their time.
+    """
+    global _progress
+    shown = logging.getLogger("mta")
+    shown.setLevel(logging.INFO)
+    shown.propagate = False
+    handler: logging.Handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    if sys.stderr and sys.stderr.isatty():
+        from rich.console import Console
+        from rich.highlighter import NullHighlighter
+        from rich.logging import RichHandler
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        handler = RichHandler(
+            console=console, highlighter=NullHighlighter(), show_time=False, show_path=False, show_level=False
+        )
+        columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+        _progress = Progress(*columns, console=console, transient=True)
+    shown.addHandler(handler)
+    raising, logging.raiseExceptions = logging.raiseExceptions, False  # a log line its API refuses is no traceback
+    others = [other for other in logging.getLogger().handlers if not other.filters]
+    for other in others:
+        other.addFilter(_is_no_book_keeping)
+    try:
+        with _progress or nullcontext():
+            yield
+    finally:
+        _progress, logging.raiseExceptions = None, raising
+        shown.removeHandler(handler)
+        for other in others:
+            other.removeFilter(_is_no_book_keeping)
+
+
+def _is_no_book_keeping(record: logging.LogRecord) -> bool:
+    if not record.name.startswith(("prefect.", "urllib3.")):
+        return True
+    # A real error of ours shows its traceback; an API that is gone is a fault we expect, and is said in one line.
+    from httpx import HTTPError
+
+    error = record.exc_info[1] if record.exc_info else None
+    return bool(error) and not any(isinstance(each, HTTPError) for each in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__
+
+
+def _prepare_prefect() -> None:
+    """Make sure that Prefect's API answers; without one, that its own database is there.
+
+    On a machine where Prefect has never run, runs that start together would each make the database and fail: under the
+    lock one makes it. The second file is the last thing that making it writes.
+
+    Raises:
+        EtlError: the API cannot be reached.
+    """
+    from filelock import FileLock
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_MEMO_STORE_PATH
+
+    home = Path(PREFECT_HOME.value())
+    if PREFECT_API_URL.value():
+        asyncio.run(_ask_prefect())
+    elif not ((home / "prefect.db").exists() and Path(PREFECT_MEMO_STORE_PATH.value()).exists()):
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            with FileLock(home / "mta-etl.lock"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the migrations of its database warn of SQLite's own limits
+                asyncio.run(_ask_prefect())
+        except (OSError, SQLAlchemyError) as error:
+            raise EtlError(
+                f"Prefect cannot make its database in PREFECT_HOME, {home} ({sentence(error)[:200]}); make room or "
+                "give access there, or name another folder"
+            ) from error
+
+
+async def _ask_prefect() -> None:
+    import httpx
+    from prefect.client.orchestration import get_client
+
+    async with get_client() as client:
+        fault = await client.api_healthcheck()
+        if fault:
+            url = httpx.URL(str(client.api_url)).copy_with(userinfo=b"")
+            raise EtlError(
+                f"the Prefect API at {url} cannot be reached ({sentence(fault)}); start it, or unset "
+                "PREFECT_API_URL to run without a server"
+            )

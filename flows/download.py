@@ -1,0 +1,195 @@
+"""A source's bytes as a stream: status first, then the body, resumed where it broke and complete at its end.
+
+Knows HTTP and nothing of CSV, the lake or Prefect.
+"""
+
+import re
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TypeVar
+
+import httpx
+
+from errors import NotPublished, SourceFailed, TryAgain
+from retry import Patience, seconds_to_wait
+from settings import VERSION, Settings
+
+SLOWEST = 1000  # bytes a second; a week would take half a day
+PASSING = {408, 425, 429}  # and every 5xx: RFC 9110 and RFC 6585 say these may pass
+Result = TypeVar("Result")
+
+
+@dataclass
+class Body:
+    """What a source said of the body it sent: where from, which version, how long."""
+
+    url: str
+    etag: str = ""
+    last_modified: str = ""
+    size: int | None = None  # bytes promised; None where the answer came in chunks
+    resumable: bool = False
+    received: int = 0  # bytes
+
+    @property
+    def validator(self) -> str:
+        """What If-Range can compare; a weak ETag cannot be used there (RFC 9110, 13.1.5)."""
+        return self.last_modified if self.etag.startswith("W/") else self.etag or self.last_modified
+
+
+def web_client(settings: Settings) -> httpx.Client:
+    """A client with the project's time-outs and an honest User-Agent.
+
+    It asks for the plain body: a resumed download counts in the bytes of the body as it is sent.
+
+    Raises:
+        SourceFailed: HTTP_PROXY and the like name no proxy that can be used.
+    """
+    try:
+        return httpx.Client(
+            timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
+            headers={"User-Agent": f"mta-weekly-etl/{VERSION}", "Accept-Encoding": "identity"},
+            follow_redirects=True,
+        )
+    except (ValueError, ImportError) as error:
+        raise SourceFailed(f"the proxy in the environment cannot be used: {error}") from error
+
+
+def fetch(
+    client: httpx.Client, url: str, consume: Callable[[Iterator[bytes], Body], Result], patience: Patience
+) -> tuple[Result, Body]:
+    """Give a whole body to `consume` and return what it made of it, with what the source said.
+
+    `consume` is called with an iterator of byte chunks, and with what is known of the body so far. The iterator ends
+    only when the body is complete. A body that breaks goes on by Range where the server can; else `consume` is called
+    again from the first byte, so what it made of the broken one must not outlive it.
+
+    Raises:
+        NotPublished: 404 or 410.
+        SourceFailed: an answer that no retry mends.
+        GaveUp: a passing fault did not pass in time.
+    """
+    while True:
+        body = Body(url)
+        try:
+            with closing(_stream(client, body, patience)) as chunks:
+                return consume(chunks, body), body
+        except TryAgain as error:
+            patience.pause(error)
+
+
+def _stream(client: httpx.Client, body: Body, patience: Patience) -> Generator[bytes, None, None]:
+    """The body's chunks; resumes by itself while the server can, and raises TryAgain where only a new start helps."""
+    while True:
+        try:
+            yield from _receive(client, body)
+            return
+        except TryAgain as error:
+            if not (body.received and body.resumable):
+                raise
+            patience.pause(error)
+
+
+def _receive(client: httpx.Client, body: Body) -> Iterator[bytes]:
+    """One answer: all of the body, or what is left of it."""
+    headers = {"Range": f"bytes={body.received}-", "If-Range": body.validator} if body.received else {}
+    try:
+        host = httpx.URL(body.url).host
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise SourceFailed(f"{error}; check the address {body.url!r}") from error
+    try:
+        with client.stream("GET", body.url, headers=headers) as response:
+            if response.status_code != 416 or not body.received:  # 416: past the end of what is there now
+                _check_status(response, host)
+            if body.received:
+                _check_resumed(response, body, host)
+            else:
+                _note_version(response, body, host)
+            # As they come: chunks of a size of ours would be held back, and lost when the body breaks.
+            for chunk in not_too_slow(response.iter_raw(), host, client.timeout.read or 0.0):
+                body.received += len(chunk)
+                yield chunk
+    except httpx.TransportError as error:
+        raise TryAgain(_broken(error, body, host)) from error
+    except (httpx.TooManyRedirects, httpx.InvalidURL, httpx.DecodingError) as error:
+        raise SourceFailed(f"{host}: {error}; check the address {body.url}") from error
+    if body.size is not None and body.received != body.size:
+        raise TryAgain(f"the body from {host} ended at {body.received:,} of {body.size:,} bytes")
+
+
+def not_too_slow(chunks: Iterator[bytes], host: str, window: float) -> Iterator[bytes]:
+    """The same chunks, unless so few bytes come in a window (seconds) that the week would take for ever."""
+    began, received = time.monotonic(), 0
+    for chunk in chunks:
+        received += len(chunk)
+        passed = time.monotonic() - began
+        if passed > window:
+            if received < SLOWEST * passed:
+                raise TryAgain(f"{host} sent {received:,} bytes in {passed:.0f} s, too slow to go on")
+            began, received = time.monotonic(), 0
+        yield chunk
+
+
+def _check_status(response: httpx.Response, host: str) -> None:
+    status = f"{response.status_code} {response.reason_phrase} from {host}"
+    if response.status_code in (404, 410):
+        raise NotPublished(f"not published ({status}); if it should be there by now, run it again later")
+    if response.status_code in PASSING or response.status_code >= 500:
+        raise TryAgain(status, seconds_to_wait(response.headers.get("Retry-After", "")))
+    if response.status_code not in (200, 206):
+        raise SourceFailed(f"{status}, expected 200; check the address {response.request.url}")
+
+
+def _check_plain(response: httpx.Response, host: str) -> None:
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        raise SourceFailed(f"{host} sent the body as {encoding!r} where it was asked for it plain")
+
+
+def _note_version(response: httpx.Response, body: Body, host: str) -> None:
+    """Keep what the first answer says of the body.
+
+    Raises:
+        SourceFailed: the end of the body could not be told from a broken connection, or it is not the plain body.
+    """
+    said = response.headers
+    if response.status_code == 206:
+        raise SourceFailed(f"{host} sent a part of the body (206) where all of it was asked for")
+    _check_plain(response, host)
+    if "Content-Length" not in said and "chunked" not in said.get("Transfer-Encoding", ""):
+        raise SourceFailed(f"{host} did not say how long the body is, so a cut one would look whole; not loaded")
+    body.etag, body.last_modified = said.get("ETag", ""), said.get("Last-Modified", "")
+    body.size = int(said["Content-Length"]) if "Content-Length" in said else None
+    body.resumable = "bytes" in said.get("Accept-Ranges", "") and bool(body.validator)
+
+
+def _check_resumed(response: httpx.Response, body: Body, host: str) -> None:
+    """Make sure that what comes now is the rest of the same body; a server that sends all of it again starts anew."""
+    body.resumable = False  # until the answer has shown that it is
+    if response.status_code != 206:
+        raise TryAgain(f"{host} could not go on at byte {body.received:,}, starting again")
+    _check_plain(response, host)
+    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", ""))
+    first, last, total = found.groups() if found else ("", "", "")
+    size = body.size if body.size is not None else int(total) if total.isdecimal() else 0
+    whole = total in (str(size), "*") and last == str(size - 1)  # else its end could not be told
+    if first != str(body.received) or not whole:
+        raise TryAgain(
+            f"{host} was asked to go on at byte {body.received:,} of {body.size or 'unknown'} and answered "
+            f"Content-Range {response.headers.get('Content-Range')!r}, starting again"
+        )
+    said = response.headers
+    # A 206 must repeat the ETag of the 200, and may leave out its Last-Modified (RFC 9110, 15.3.7).
+    version = (said.get("ETag", ""), said.get("Last-Modified", body.last_modified))
+    if version != (body.etag, body.last_modified):
+        raise TryAgain(f"the file on {host} changed while it was read, starting again")
+    body.size, body.resumable = size, True
+
+
+def _broken(error: httpx.TransportError, body: Body, host: str) -> str:
+    if body.received or body.size is not None:
+        promised = f" of {body.size:,}" if body.size is not None else ""
+        return f"the body from {host} broke off at {body.received:,}{promised} bytes"
+    reason = str(error) or type(error).__name__
+    return f"no answer from {host}: {reason}"

@@ -1,0 +1,52 @@
+"""The faults this project expects. Each message is a whole sentence: what was found, what was expected, what to do.
+
+An expected fault ends a week or a run with its message and no traceback; anything else is a bug and shows one.
+"""
+
+import re
+
+
+def sentence(error: object) -> str:
+    """An error of somebody else in one line, without the user name and password of an address."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return re.sub(r"//[^/@\s]+@", "//", text)
+
+
+class EtlError(Exception):
+    """Any expected fault; `str(error)` is what a person reads."""
+
+
+class BadArgument(EtlError):
+    """Before any request: a parameter, flag or variable that names no work that can be done. Exit 2."""
+
+
+class TryAgain(EtlError):
+    """From a source or a lake: a fault that may pass. Only `retry.Patience` decides whether it is tried again."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after  # seconds the other side asked for
+
+
+class GaveUp(EtlError):
+    """From `retry.Patience`: the fault did not pass within the attempts or the waiting allowed to a week."""
+
+
+class NotPublished(EtlError):
+    """From `download`: the source has no such week."""
+
+
+class SourceFailed(EtlError):
+    """From `download`: the source answered in a way that no retry mends."""
+
+
+class Refused(EtlError):
+    """From `check` and `convert`: the content is not what the feed promises; nothing of it is published."""
+
+
+class SpoolFailed(EtlError):
+    """From `spool` and `convert`: the work folder cannot be written."""
+
+
+class LakeFailed(EtlError):
+    """From the lakes and the flow that opens one: it cannot be reached, read or written, or holds no whole object."""

@@ -1,0 +1,347 @@
+"""The flows and tasks: they join the rooms, and say what happened. Run as a command, this is the command line.
+
+What a week is, how it is fetched, checked and published is for the rooms to know; here is what Prefect knows of it.
+"""
+
+import json
+import logging
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import cli
+
+ARGUMENTS = cli.begin(sys.argv[1:]) if __name__ == "__main__" else {}  # before Prefect, which takes seconds to load
+
+import httpx
+from prefect import flow, runtime, task
+from prefect.artifacts import create_table_artifact
+from prefect.client.utilities import inject_client
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.exceptions import ObjectNotFound
+from prefect.logging.handlers import APILogHandler
+from prefect.states import Completed, Failed, State
+from prefect.utilities.asyncutils import sync_compatible
+
+import file_dates
+from download import web_client
+from errors import BadArgument, EtlError, LakeFailed, sentence
+from feeds import AUTO, Feed, feed_named
+from file_dates import Asked, Plan, label
+from lake import BLOCK, Found, Lake, check_name
+from lake_bucket import BucketLake
+from lake_folder import FolderLake
+from load import Load, Local
+from outcomes import Outcome, counted, not_loaded, waiting
+from retry import Patience
+from settings import ROOT, Settings, new_york_today, read_settings
+from spool import work_folder
+
+log = logging.getLogger("mta")
+DEFAULT_BLOCK = f"{BLOCK}blk-gcs-name"
+DEFAULT_FOLDER = ROOT / "data" / "lake"
+
+
+@task(task_run_name="newest due week")
+def get_file_date(today: date | None = None, feed: str = AUTO) -> str:
+    """The newest due week, yyMMdd: the last Saturday on or before today, less the feed's lag."""
+    return label(file_dates.newest_due(feed_named(feed).coverage, today or new_york_today()))
+
+
+@task(task_run_name="weeks of the period")
+def get_the_file_dates(
+    year: int, month: int, day: int, limit_one: bool = True, today: date | None = None, feed: str = AUTO
+) -> list[str]:
+    """The due weeks, yyMMdd, of a year, of a month (day 0), or from a day on: the first, or all to the month's end."""
+    asked = Asked(year, month, day, limit_one)
+    return [label(week) for week in file_dates.plan(asked, feed_named(feed), today or new_york_today()).weeks]
+
+
+@task(task_run_name="is {year}-{month}-{day} a date of the feed")
+def valid_task(year: int, month: int, day: int, today: date | None = None, feed: str = AUTO) -> bool:
+    """Whether a date is real, covered by the feed and not in the future. Never raises; who asks says why."""
+    return file_dates.is_valid(year, month, day, feed_named(feed).coverage, today or new_york_today())
+
+
+@task(task_run_name="{week} write_local")
+def write_local(
+    week: str, load: Load, client: httpx.Client, settings: Settings, allow_bad_rows: int
+) -> Local | State[Any]:
+    """Download a week and make its checked object in the work folder."""
+    try:
+        return load.make(client, settings, allow_bad_rows, cli.watched)
+    except EtlError as error:
+        return Failed(message=str(error))  # returned, not raised: an expected fault shows no traceback
+
+
+@task(task_run_name="{week} write_gcs")
+def write_gcs(week: str, load: Load, local: Local) -> Outcome | State[Any]:
+    """Publish a week's object, after the rows left out of it."""
+    try:
+        return load.publish(local)
+    except EtlError as error:
+        return Failed(message=str(error))
+
+
+@flow(name="etl-web-to-local", flow_run_name="{feed} to {lake}")
+def etl_web_to_local(
+    weeks: list[str], feed: str, lake: str, concurrency: int, force: bool, allow_bad_rows: int, run_id: str
+) -> State[Any]:
+    """Land weeks one by one, each as soon as it is ready; the state's data is their outcomes.
+
+    Several weeks share one flow run: a flow run a week would cost more than the work.
+    """
+    settings, the_feed, outcomes = read_settings(), feed_named(feed), []
+    running: deque[tuple[Load, Any, Any]] = deque()
+    try:
+        target = open_lake(lake)
+        if lake.startswith(BLOCK):
+            log.info("%s", target)  # which bucket the block speaks of
+        target.prepare()
+        with work_folder(settings.spool) as folder, web_client(settings) as client:
+            present = target.find([the_feed.key(week) for week in weeks], _patience(settings, lake))
+            for week in weeks:
+                seen = present.get(the_feed.key(week))
+                patience = _patience(settings, f"{the_feed.name} {week}")
+                load = Load(week, the_feed, target, seen, folder, run_id, patience)
+                if seen and not force:
+                    outcomes.append(_say(_kept(load, seen)))
+                    continue
+                if len(running) >= concurrency:
+                    outcomes.append(_say(_outcome(*running.popleft())))
+                local: Any = write_local.submit(week, load, client, settings, allow_bad_rows)
+                running.append((load, local, write_gcs.submit(week, load, local)))
+            outcomes += [_say(_outcome(*each)) for each in running]
+    except EtlError as error:
+        known = {outcome.week for outcome in outcomes}
+        outcomes += [
+            _say(Outcome(week, "failed", the_feed.key(week), reason=str(error))) for week in weeks if week not in known
+        ]
+    return _ended(outcomes)
+
+
+@flow(name="MTA Batch flow")
+def main_flow(
+    year: int = 0,
+    month: int = 0,
+    day: int = 0,
+    limit_one: bool = True,
+    start: date | None = None,
+    end: date | None = None,
+    feed: str = AUTO,
+    lake: str | None = None,
+    concurrency: int = 2,
+    catch_up: int = 1,
+    force: bool = False,
+    allow_bad_rows: int = 0,
+    dry_run: bool = False,
+) -> State[Any]:
+    """Land the weeks asked for in the lake. Ends Failed, naming weeks and reasons, unless every due one is there.
+
+    Without a period: the newest due week. See the README for the parameters.
+    """
+    _log_to_api()
+    asked = Asked(year, month, day, limit_one, start, end, catch_up)
+    if runtime.deployment.id and not asked.newest:
+        asked = replace(asked, catch_up=1)  # a deployment's default must not forbid a week asked of it by hand
+    try:
+        if concurrency < 1:
+            raise BadArgument(f"concurrency {concurrency}: must be 1 or more.")
+        if allow_bad_rows < 0:
+            raise BadArgument(f"allow_bad_rows {allow_bad_rows}: must be 0 or more.")
+        if dry_run:
+            for line in rehearse(feed, lake, force, **asdict(asked)):
+                log.info(line)
+            return Completed(message="dry run, nothing touched")
+        where = which_lake(lake, read_settings())
+        log.info("lake: %s", where)
+        the_feed = feed_named(feed)
+        plan, weeks = _weeks(asked, the_feed, new_york_today())
+    except EtlError as error:
+        log.error(str(error))
+        return Failed(message=str(error))
+    outcomes = not_loaded(plan, the_feed)
+    if later := waiting(outcomes):
+        log.info("%s %s", the_feed.name, later)
+    for outside in filter(lambda outcome: outcome.missed, outcomes):
+        _say(outside)
+    if weeks:
+        run_id = str(runtime.flow_run.id or "")
+        state = etl_web_to_local(
+            weeks, the_feed.name, where, concurrency, force, allow_bad_rows, run_id, return_state=True
+        )
+        loaded: Any = state.result(raise_on_failure=False)
+        if not isinstance(loaded, list):  # nobody expected this: its traceback is in the log
+            loaded = [Outcome(week, "failed", the_feed.key(week), reason=str(state.message)) for week in weeks]
+        outcomes += loaded
+    outcomes.sort(key=lambda outcome: outcome.week)
+    create_table_artifact(  # type: ignore[unused-coroutine] # done at once in a flow that is not async
+        key="mta-weeks", table=[asdict(each) for each in outcomes], description=f"Lake: {where}"
+    )
+    ended = _ended(outcomes)
+    log.info(counted(outcomes))
+    return ended
+
+
+def rehearse(feed: str, lake: str | None, force: bool, **parameters: Any) -> Iterator[str]:
+    """What a run would do, line by line; touches nothing. A lake that cannot be read leaves the states unknown."""
+    settings, the_feed = read_settings(), feed_named(feed)
+    plan = file_dates.plan(Asked.among(parameters), the_feed, new_york_today())
+    weeks = [label(week) for week in plan.weeks]
+    present: dict[str, Found] | None = None
+    try:
+        where = which_lake(lake, settings)
+        yield f"lake: {where}"
+        present = open_lake(where).find([the_feed.key(week) for week in weeks], _patience(settings, where))
+    except EtlError as error:
+        yield f"states are not known: {error}"
+    for week in weeks:
+        state = "unknown" if present is None else _would(present.get(the_feed.key(week)), force)
+        yield f"{week}  {state:15}  {the_feed.key(week)}  {the_feed.sources[0].url(week, settings)}"
+    yield from (f"{each.week}  {each.state:15}  {each.object}  {each.reason}" for each in not_loaded(plan, the_feed))
+
+
+def _would(seen: Found | None, force: bool) -> str:
+    if seen is None:
+        return "would load"
+    if force:
+        return "would replace"
+    return "there" if seen.facts else "there, unproved"
+
+
+def which_lake(lake: str | None, settings: Settings) -> str:
+    """The lake's name: as asked, or MTA_LAKE, or the default block where it is registered, or the default folder.
+
+    Raises:
+        BadArgument: it is no lake's name, or a run of a deployment has no lake that outlives it.
+    """
+    check_name(lake or settings.lake)
+    deployed = runtime.deployment.id is not None
+    with _api():
+        named = lake or settings.lake or (DEFAULT_BLOCK if _is_registered(DEFAULT_BLOCK) else None)
+    if named and named.startswith(BLOCK):
+        return named
+    folder = Path(named or DEFAULT_FOLDER).expanduser()
+    if deployed and not (named and folder.is_absolute()):
+        raise BadArgument(
+            f"lake {named or 'not given'}: a deployed run would lose its file with its work folder; give the "
+            "deployment a lake (parameter lake, or MTA_LAKE): gcs-bucket/NAME, or a folder from the root; or register "
+            f"{DEFAULT_BLOCK}."
+        )
+    return str(folder.absolute())
+
+
+def open_lake(name: str) -> Lake:
+    """The lake of that name.
+
+    Raises:
+        LakeFailed: the block is not registered, or its credentials cannot be used.
+    """
+    if not name.startswith(BLOCK):
+        return FolderLake(Path(name))
+    # Here, for a folder needs none of this and it takes a second to load.
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+    from prefect_gcp.cloud_storage import GcsBucket
+
+    try:
+        with _api():
+            block = GcsBucket.load(name.removeprefix(BLOCK))
+        client = block.gcp_credentials.get_cloud_storage_client()
+    except DefaultCredentialsError as error:
+        raise LakeFailed(
+            f"lake {name}: its credentials block holds no key and this machine has no Application Default Credentials; "
+            "give it some (gcloud auth application-default login, or a service account), or the block a key"
+        ) from error
+    except (GoogleAuthError, ValueError, KeyError, OSError, RuntimeError) as error:
+        if isinstance(error.__cause__, ObjectNotFound):
+            raise LakeFailed(f"lake {name}: no such block is registered; register a GCS Bucket block") from error
+        raise LakeFailed(  # the error's own text is not shown: it may quote the key
+            f"lake {name}: the block or its credentials cannot be used ({type(error).__name__}); register them again"
+        ) from error
+    if not block.bucket:
+        raise LakeFailed(f"lake {name}: the block names no bucket; register it again")
+    return BucketLake(client, block.bucket, block.bucket_folder, name)
+
+
+@contextmanager
+def _api() -> Iterator[None]:
+    """Prefect's API failing is a fault we expect; it has been tried again by Prefect's own client."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise LakeFailed(f"the Prefect API failed ({sentence(error)}); try again, or name a folder") from error
+    except json.JSONDecodeError as error:
+        raise LakeFailed("the Prefect API failed: its answer is no JSON; look at PREFECT_API_URL") from error
+
+
+@sync_compatible
+@inject_client
+async def _is_registered(block: str, client: Any = None) -> bool:
+    """Whether the API knows a block; an API that fails is not one that says no."""
+    kind, _, name = block.partition("/")
+    try:
+        await client.read_block_document_by_name(name, block_type_slug=kind, include_secrets=False)
+    except ObjectNotFound:
+        return False
+    return True
+
+
+def _weeks(asked: Asked, feed: Feed, today: date) -> tuple[Plan, list[str]]:
+    """The plan, and its weeks as the run's graph shows how they were found."""
+    plan = file_dates.plan(asked, feed, today)
+    if asked.newest and asked.catch_up == 1:
+        return plan, [get_file_date(today, feed.name)]
+    if asked.year and (not asked.day or valid_task(asked.year, asked.month, asked.day, today, feed.name)):
+        return plan, get_the_file_dates(asked.year, asked.month, asked.day, asked.limit_one, today, feed.name)
+    return plan, [label(week) for week in plan.weeks]
+
+
+def _kept(load: Load, seen: Found) -> Outcome:
+    try:
+        return load.keep(seen)
+    except EtlError as error:
+        return Outcome(load.week, "failed", load.key, reason=str(error))
+
+
+def _outcome(load: Load, local: Any, written: Any) -> Outcome:
+    """Wait for a week's two task runs and say what became of it."""
+    state: State[Any] = written.wait()
+    if state.is_completed():
+        outcome: Outcome = state.result()
+        return outcome
+    failed = state if state.is_final() else local.wait()  # a task whose upstream failed is never run
+    return Outcome(load.week, "failed", load.key, reason=failed.message or "no reason given")
+
+
+def _say(outcome: Outcome) -> Outcome:
+    log.log(logging.ERROR if outcome.missed else logging.INFO, str(outcome))
+    return outcome
+
+
+def _ended(outcomes: list[Outcome]) -> State[Any]:
+    missed = [outcome for outcome in outcomes if outcome.missed]
+    if missed:
+        return Failed(message=f"{counted(outcomes)}. " + "; ".join(map(str, missed)), data=outcomes)
+    return Completed(message=counted(outcomes), data=outcomes)
+
+
+def _patience(settings: Settings, subject: str) -> Patience:
+    return Patience(settings.retry_attempts, settings.retry_wait, settings.retry_base, subject)
+
+
+def _log_to_api() -> None:
+    """Let the lines of all rooms go with the run to Prefect's API, as the lines of flows do."""
+    log.setLevel(logging.INFO)
+    if not any(isinstance(handler, APILogHandler) for handler in log.handlers):
+        handler = APILogHandler()
+        handler.addFilter(lambda _: bool(TaskRunContext.get() or FlowRunContext.get()))  # only what belongs to a run
+        log.addHandler(handler)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main_flow, rehearse, ARGUMENTS))

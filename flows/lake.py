@@ -1,0 +1,124 @@
+"""The lake in words: what an object is, what rides on it, and what any lake must be able to do.
+
+Publishing creates an object or replaces the very one that was seen; an object is whole, checked and with its facts, or
+it is not there. `lake_folder` and `lake_bucket` are the two lakes. Knows no feed, no source and no Prefect.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from errors import BadArgument
+from retry import Patience
+
+BLOCK = "gcs-bucket/"  # a bucket is named by this and the name of its block; anything else is a folder
+
+
+def check_name(where: str | None) -> None:
+    """Refuse what is meant as a bucket and would be taken for a folder.
+
+    Raises:
+        BadArgument: it is an address, or names no block.
+    """
+    try:
+        home = Path(where or ".").expanduser()
+    except RuntimeError:
+        raise BadArgument(f"lake {where!r}: there is no such home folder.") from None
+    if "\0" in str(home):
+        raise BadArgument(f"lake {where!r}: no folder has such a name.")
+    kind, _, name = (where or "").partition("/")
+    meant = kind.lower().replace("_", "-").rstrip("s") == BLOCK.rstrip("/")
+    if where and ("://" in where or (meant and (not where.startswith(BLOCK) or not name or "/" in name))):
+        raise BadArgument(f"lake {where!r}: name a folder, or {BLOCK}NAME of a registered GCS Bucket block.")
+
+
+class Facts(BaseModel):
+    """What rides on an object: where it came from, what is in it, when and by which run it was loaded.
+
+    Days are ISO dates, `loaded_at` an ISO time in UTC, `crc32c` base64, `sha256` that of the unpacked content in hex.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    feed: str
+    week: str
+    source_url: str
+    source_etag: str
+    source_last_modified: str
+    source_bytes: int
+    rows: int
+    bad_rows: int
+    first_day: str
+    last_day: str
+    size: int
+    crc32c: str
+    sha256: str
+    loaded_at: str
+    flow_run_id: str
+    version: str
+
+    @classmethod
+    def read(cls, said: Any, key: str, size: int, crc32c: str) -> "Facts | None":
+        """The facts as stored, or None where some are missing or they speak of another file or another week."""
+        try:
+            facts = cls.model_validate(said)
+        except ValidationError:
+            return None
+        fit = (facts.size, facts.crc32c) == (size, crc32c) and key.endswith(f"{facts.feed}/{facts.week}.csv.gz")
+        return facts if fit else None
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object in the lake: its generation (a folder's: the file's crc32c), size in bytes, crc32c and facts."""
+
+    generation: str
+    size: int
+    crc32c: str
+    facts: Facts | None
+    metageneration: str = ""
+
+    def holds(self, facts: Facts) -> bool:
+        """Whether it is the file these facts speak of."""
+        return (self.size, self.crc32c) == (facts.size, facts.crc32c)
+
+
+@dataclass(frozen=True)
+class Published:
+    """How publishing ended: the object is ours, or `there`: another run was first, with the same content or its own."""
+
+    state: Literal["landed", "replaced", "there"]
+    found: Found
+
+
+class Lake(Protocol):
+    """Where files land. Every method may raise LakeFailed, and GaveUp where faults did not pass."""
+
+    def __str__(self) -> str:
+        """The lake's name, as every run's first line shows it."""
+
+    def prepare(self) -> None:
+        """Make sure, before anything is downloaded, that the lake can be written, as far as that can be told."""
+
+    def find(self, keys: Iterable[str], patience: Patience) -> dict[str, Found]:
+        """Those of the objects that are there."""
+
+    def read(self, key: str, path: Path, patience: Patience) -> None:
+        """Copy an object to a file."""
+
+    def publish(self, path: Path, key: str, facts: Facts, replaces: Found | None, patience: Patience) -> Published:
+        """Create the object, or replace the generation seen; never another one. Verified when it returns."""
+
+    def set_facts(self, key: str, found: Found, facts: Facts, patience: Patience) -> None:
+        """Give the object seen its facts."""
+
+    def remove(self, key: str, found: Found, patience: Patience) -> None:
+        """Remove the object seen; one that another run put there meanwhile stays."""
+
+
+def changed(key: str) -> str:
+    """The sentence for an object that is no longer the one that was seen."""
+    return f"{key}: another run changed it meanwhile, and what it did stands; look at it before you load it again"

@@ -1,0 +1,60 @@
+"""What became of each week, in words: for the log, the run's table and the message of its end. Knows no Prefect."""
+
+from dataclasses import dataclass
+
+from rich.filesize import decimal
+
+from feeds import Feed
+from file_dates import Plan, label
+
+STATES = ("landed", "replaced", "there", "failed", "outside", "not due")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a week: a row of the run's table."""
+
+    week: str
+    state: str  # one of STATES
+    object: str
+    rows: int = 0
+    bytes: int = 0  # of the object
+    seconds: float = 0.0
+    reason: str = ""
+
+    @property
+    def missed(self) -> bool:
+        """Whether the week was asked for and is not in the lake, as it should be."""
+        return self.state in ("failed", "outside")
+
+    def __str__(self) -> str:
+        name = self.object.removesuffix(".csv.gz").replace("/", " ")
+        if self.reason and not self.rows:
+            return f"{name}: {self.reason}"
+        size = f"{self.rows:,} rows, {decimal(self.bytes)}, {self.seconds:.1f} s"
+        reason = f" ({self.reason})" if self.reason else ""
+        return f"{name}: {self.state}, {size}: {self.object}{reason}"
+
+
+def counted(outcomes: list[Outcome]) -> str:
+    """The outcomes of a run in one line."""
+    states = [outcome.state for outcome in outcomes]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
+    return f"{len(states)} week{'s' * (len(states) != 1)}: {counts}"
+
+
+def waiting(outcomes: list[Outcome]) -> str:
+    """The weeks that are not due yet, in one line however many they are."""
+    due = ", ".join(f"{outcome.week} {outcome.reason}" for outcome in outcomes if outcome.state == "not due")
+    return f"not due yet: {due}" if due else ""
+
+
+def not_loaded(plan: Plan, feed: Feed) -> list[Outcome]:
+    """The weeks of a plan that are not due yet, or that the feed never published."""
+    coverage = feed.coverage
+    last = label(coverage.last) if coverage.last else "today"
+    span = f"outside what {feed.name} has published, {label(coverage.first)} to {last}"
+    return [
+        Outcome(label(week), "not due", feed.key(label(week)), reason=f"due on {coverage.due_on(week)}")
+        for week in plan.not_due
+    ] + [Outcome(label(week), "outside", feed.key(label(week)), reason=span) for week in plan.outside]

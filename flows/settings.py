@@ -1,0 +1,78 @@
+"""The edge of a run: its settings, from MTA_* variables and `.env` in the project's root, and its clock.
+
+Nothing else in the project reads the environment for its own settings, or the time of day; everyone is handed them.
+"""
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from errors import BadArgument
+
+VERSION = "0.1.0"
+DAY = 86_400.0  # seconds; no wait is longer
+ROOT = Path(__file__).resolve().parents[1]  # the project's root, wherever the command was started
+
+
+def _web_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        whole = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+        )
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ValueError("must be an address as in http://HOST/PATH, without a user name or password")
+    return value.rstrip("/")
+
+
+def _home(value: Path) -> Path:
+    try:
+        return value.expanduser()
+    except RuntimeError:
+        raise ValueError("there is no such home folder") from None
+
+
+class Settings(BaseSettings):
+    """Frozen; a field `x` is the variable `MTA_X`. An empty variable counts as unset."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MTA_", env_file=ROOT / ".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    lake: str | None = None  # a folder, or gcs-bucket/NAME
+    spool: Annotated[Path, AfterValidator(_home)] = ROOT / "data" / "spool"  # work folder
+    turnstile_url: Annotated[str, AfterValidator(_web_address)] = "http://web.mta.info/developers/data/nyct/turnstile"
+    retry_attempts: int = Field(default=5, ge=1)  # tries a week, the first one included
+    retry_wait: float = Field(default=60.0, ge=0, le=DAY)  # seconds of waiting a week, in all
+    retry_base: float = Field(default=1.0, ge=0, le=DAY)  # seconds of the first pause, doubled each time
+    connect_timeout: float = Field(default=15.0, gt=0, le=DAY)  # seconds
+    read_timeout: float = Field(default=60.0, gt=0, le=DAY)  # seconds without a byte
+
+
+def read_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        BadArgument: a variable has a value that cannot be used; names the variable and the rule, not the value.
+    """
+    try:
+        return Settings()
+    except UnicodeDecodeError:
+        raise BadArgument(f"{ROOT / '.env'} is not UTF-8. Save it as UTF-8.") from None
+    except ValidationError as error:
+        faults = "; ".join(
+            f"MTA_{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+        )
+        raise BadArgument(f"{faults}. Mend the variable, or its line in {ROOT / '.env'}.") from None
+
+
+def new_york_today() -> date:
+    """The date in New York, where the feeds are published."""
+    return datetime.now(ZoneInfo("America/New_York")).date()
