@@ -1,0 +1,54 @@
+# `make demo` and `make test` are all it takes on a fresh machine; `make help` says what else there is.
+
+PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench requirements clean
+
+help:  ## say what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 22
+
+# The stamps are named by what they were made from: another pin installs again.
+setup: $(VENV)/run.stamp  ## install what the flows need into .venv
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed and was not found; install one, or make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: prefect-requirements.txt | $(VENV)/bin/python
+	@echo "installing into $(VENV), about a minute"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r prefect-requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/bin/python
+	@echo "installing into $(VENV), about a minute"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@touch $@ $(VENV)/run.stamp
+
+demo: $(VENV)/run.stamp  ## land a generated week in data/demo/lake, offline
+	@$(BIN)/python benchmarks/demo.py
+
+test: $(VENV)/dev.stamp  ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.stamp  ## check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp  ## format the code
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+bench: $(VENV)/dev.stamp  ## measure it beside the reference
+	@$(BIN)/python benchmarks/bench.py
+
+requirements: $(VENV)/dev.stamp  ## compile requirements/*.in to exact pins
+	cd requirements && ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade dev.in -o dev.txt
+	cd requirements && ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 -c dev.txt prefect.in -o ../prefect-requirements.txt
+
+clean:  ## remove the environment and the demo
+	rm -rf $(VENV) data/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,241 @@
+"""What the project promises of time, memory and size, measured side by side in one run and printed as one table.
+
+    python benchmarks/bench.py [--quick]
+
+Competitors take turns, so that a slow minute of the machine is everyone's; values are medians. The real week of
+`../shared/data` where it is present, a generated one elsewhere. A reach that is not met is a result, not an error.
+"""
+
+import argparse
+import gzip
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import alone
+from check import Content
+from convert import convert
+from download import Body, fetch, web_client
+from feeds import TURNSTILE
+from retry import Patience
+from settings import ROOT, read_settings
+from weeks import make_week, write_big
+
+SATURDAY = date(2024, 1, 6)
+WEEK = f"{SATURDAY:%y%m%d}"
+FILE = f"turnstile_{WEEK}.txt"
+REAL = ROOT.parent / "shared" / "data" / f"{FILE}.gz"
+OURS = ["flows/etl_web_to_gcs.py", "--year", "2024", "--month", "1", "--day", "6", "--force"]
+EMPTY = ["benchmarks/empty_flow.py"]
+STAGE_RUNS = 7
+
+WHOLE_REACH = 1.2  # x an empty flow
+MEMORY_REACH = 80  # MiB over an empty flow
+STAGE_REACH = 0.34 / 33.5e6  # seconds a published byte
+SIZE_REACH = 1.1  # x gzip -6
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a process took: wall time in seconds, peak memory in MiB."""
+
+    seconds: float
+    memory: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} s, {self.memory:.0f} MiB"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table; one without a reach is there to compare with."""
+
+    what: str
+    value: str = ""
+    reach: str = ""
+    met: bool | None = None
+
+    def __str__(self) -> str:
+        verdict = {True: "met", False: "NOT MET", None: ""}[self.met]
+        return f"{self.what:<42}{self.value:>18}   {self.reach:<12}{verdict}".rstrip()
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description="Measure the project beside the reference; takes some minutes.")
+    parser.add_argument("--quick", action="store_true", help="fewer runs, and 100 MB instead of 1 GB")
+    quick = parser.parse_args().quick
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        work = Path(name)
+        size = publish(work / "web" / FILE)
+        with server(work / "web") as url:
+            own = alone.environment(work / "prefect", lake=work / "lake", spool=work / "spool", turnstile_url=url)
+            os.environ.clear()  # what is measured in this process keeps to itself as the others do
+            os.environ.update(own)
+            # The processes first: a system may count as a process's peak what the one that started it held by then.
+            rows, empty = whole(url, work, runs=2 if quick else 5)
+            rows += big(url, work, empty, size=10**8 if quick else 10**9)
+            rows += stage(f"{url}/{FILE}", work, size)
+    kind = "real" if REAL.exists() else "generated"
+    python = f"Python {platform.python_version()}, Prefect {version('prefect')}"
+    print(f"\nWeek {WEEK}, {kind}, {size / 1e6:.1f} MB; {os.cpu_count()} cores, {python}; medians\n")
+    print(Row("what", "value", "reach"), *rows, sep="\n")
+
+
+def publish(path: Path) -> int:
+    """Write the published file and return its size in bytes."""
+    path.parent.mkdir(parents=True)
+    if REAL.exists():
+        with gzip.open(REAL) as packed, path.open("wb") as file:
+            shutil.copyfileobj(packed, file)
+    else:
+        path.write_bytes(make_week(SATURDAY))
+    return path.stat().st_size
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """A web server in a process of its own, which shares no interpreter lock with what is measured."""
+    command = [sys.executable, alone.__file__, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield process.stdout.readline().strip()
+
+
+def whole(url: str, work: Path, runs: int) -> tuple[list[Row], Cost]:
+    """One week as a whole process: the rows, and the cost of an empty flow."""
+    reference = ["benchmarks/reference.py", f"{url}/{FILE}", str(work / "reference")]
+    competitors = {"the reference": reference, "an empty Prefect flow": EMPTY, "ours": OURS}
+    for command in competitors.values():
+        run(command)  # makes Prefect's database and fills the caches
+    costs: dict[str, list[Cost]] = {name: [] for name in competitors}
+    for _ in range(runs):
+        for name, command in competitors.items():
+            costs[name].append(run(command))
+    middle = {name: Cost(median(c.seconds for c in of), median(c.memory for c in of)) for name, of in costs.items()}
+    peer, empty, ours = middle.values()
+    ratio, over = ours.seconds / empty.seconds, ours.memory - empty.memory
+    return [
+        Row("one week, the whole process"),
+        *(Row(f"  {name}", str(cost)) for name, cost in middle.items()),
+        Row("  time, ours / empty", f"{ratio:.2f} x", f"<= {WHOLE_REACH} x", ratio <= WHOLE_REACH),
+        Row("  time, ours / reference", f"{ours.seconds / peer.seconds:.2f} x"),
+        Row("  memory, ours - empty", f"{over:+.0f} MiB", f"<= +{MEMORY_REACH} MiB", over <= MEMORY_REACH),
+    ], empty
+
+
+def big(url: str, work: Path, empty: Cost, size: int) -> list[Row]:
+    """The whole command on a file many times the size of a week."""
+    path = work / "web" / "big" / FILE
+    path.parent.mkdir()
+    write_big(path, SATURDAY, size)
+    os.environ["MTA_TURNSTILE_URL"] = f"{url}/big"
+    cost = run(OURS)
+    os.environ["MTA_TURNSTILE_URL"] = url
+    path.unlink()
+    over = cost.memory - empty.memory
+    return [
+        Row(f"a file of {size / 1e6:,.0f} MB, the whole process"),
+        Row("  ours", str(cost)),
+        Row("  speed, start of Prefect included", f"{size / cost.seconds / 1e6:.0f} MB/s"),
+        Row("  memory, ours - empty", f"{over:+.0f} MiB", f"<= +{MEMORY_REACH} MiB", over <= MEMORY_REACH),
+    ]
+
+
+def stage(url: str, work: Path, size: int) -> list[Row]:
+    """From loopback HTTP to a gzip file on disk, without Prefect: ours, checked, beside curl and gzip, unchecked."""
+    path, peer_path = work / "ours.csv.gz", work / "peer.gz"
+
+    def consume(chunks: Iterator[bytes], body: Body) -> Content:
+        return convert(chunks, TURNSTILE, WEEK, path)
+
+    def ours() -> None:
+        fetch(client, url, consume, Patience(attempts=1, wait=0, base=0))
+
+    def peer() -> None:
+        subprocess.run(["sh", "-c", 'curl -q -s "$0" | gzip -6 > "$1"', url, peer_path], check=True)
+
+    competitors = {"ours": ours, "curl | gzip -6": peer}
+    if not (shutil.which("curl") and shutil.which("gzip")):
+        del competitors["curl | gzip -6"]
+    took: dict[str, list[float]] = {name: [] for name in competitors}
+    with web_client(read_settings()) as client:
+        cold = seconds(ours)
+        for _ in range(STAGE_RUNS):
+            for name, competitor in competitors.items():
+                took[name].append(seconds(competitor))
+
+    middle, reach = median(took["ours"]), size * STAGE_REACH
+    rows = [
+        Row("loopback HTTP to gzip on disk, no Prefect"),
+        Row("  ours, first in its process", speed(size, cold)),
+        Row("  ours", speed(size, middle), f"<= {reach:.2f} s", middle <= reach),
+    ]
+    if peer_took := took.get("curl | gzip -6"):
+        assert len(gzip.decompress(peer_path.read_bytes())) == size, "curl has not fetched the file"
+        ratio = middle / median(peer_took)
+        rows += [
+            Row("  curl | gzip -6", speed(size, median(peer_took))),
+            Row("  time, ours / curl | gzip -6", f"{ratio:.2f} x", "< 1 x", ratio < 1),
+        ]
+    else:
+        rows.append(Row("  curl | gzip -6", "skipped: not here"))
+    return rows + weight(path)
+
+
+def weight(path: Path) -> list[Row]:
+    """The size of an object beside `gzip -6` of the same content."""
+    size = path.stat().st_size
+    ratio = size / len(gzip.compress(gzip.decompress(path.read_bytes()), 6))
+    return [
+        Row("the object"),
+        Row("  ours", f"{size:,} bytes"),
+        Row("  size, ours / gzip -6", f"{ratio:.3f} x", f"<= {SIZE_REACH} x", ratio <= SIZE_REACH),
+    ]
+
+
+def run(command: list[str]) -> Cost:
+    """Run one of the project's scripts to its end.
+
+    Raises:
+        SystemExit: it failed, so that there is nothing to measure; with what it said.
+    """
+    print(f"  {command[0]} ...", file=sys.stderr, flush=True)
+    with tempfile.TemporaryFile() as said:
+        began = time.perf_counter()
+        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=said, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)  # the one wait that tells what this child took, and no other
+        took = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            sys.exit(f"{said.read().decode()}\n{command[0]} ended with {process.returncode}: nothing to measure")
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes
+    return Cost(took, usage.ru_maxrss * unit / 2**20)
+
+
+def seconds(work: Callable[[], None]) -> float:
+    """How long it takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def speed(size: int, took: float) -> str:
+    """Seconds, and published megabytes a second."""
+    return f"{took:.3f} s, {size / took / 1e6:.0f} MB/s"
+
+
+if __name__ == "__main__":
+    main()
