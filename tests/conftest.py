@@ -1,0 +1,135 @@
+"""What every test stands on: a machine of its own, weeks small and real, a way to run the command."""
+
+import gzip
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+# Before Prefect is imported anywhere: its home decides where it keeps its database and profiles.
+for name in [name for name in os.environ if name.startswith(("MTA_", "PREFECT_", "GOOGLE_", "STORAGE_EMULATOR"))]:
+    del os.environ[name]
+_home = tempfile.TemporaryDirectory(prefix="mta-tests-")
+os.environ |= {
+    "PREFECT_HOME": _home.name,
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # The storage client asks Google for more than it is asked for, in threads of its own.
+    "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA": "true",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "MTA_RETRY_BASE": "0.01",
+}
+
+from web import Answer, Web  # noqa: E402
+from weeks import make_week  # noqa: E402
+
+WEEK = "240106"
+FILE = f"/turnstile_{WEEK}.txt"
+KEY = f"turnstile/{WEEK}.csv.gz"
+
+
+@cache
+def small_week(saturday: date = date(2024, 1, 6)) -> bytes:
+    """A published file of 500 rows."""
+    return make_week(saturday, rows=500)
+
+
+def expected(published: bytes) -> bytes:
+    """What an object of these bytes unpacks to, by design.md's words alone."""
+    lines = published.decode().split("\n")[1:-1]
+    rows = [[field.strip() for field in line.split(",")] for line in lines]
+    cleaned = [",".join([str(n), *row[:9], str(int(row[9])), str(int(row[10]))]) for n, row in enumerate(rows)]
+    return "\n".join([",CA,UNIT,SCP,STATION,LINENAME,DIVISION,DATE,TIME,DESC,ENTRIES,EXITS", *cleaned, ""]).encode()
+
+
+def real_week(week: str) -> tuple[bytes, bytes]:
+    """A real published file and what it must become; skips where it is not at hand."""
+    if not SHARED.is_dir():
+        pytest.skip("the real weeks are not beside this project")
+    return tuple(gzip.decompress((SHARED / name.format(week)).read_bytes()) for name in NAMES)
+
+
+NAMES = ("turnstile_{}.txt.gz", "expected_{}.csv.gz")
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """A web server that has one small week."""
+    with Web() as web:
+        web.serve(FILE, Answer(small_week()))
+        yield web
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """What it said on stderr, without the time of day."""
+        return [line.split(" ", 2)[2].strip() if line[:2] == "20" else line for line in self.err.splitlines()]
+
+
+@pytest.fixture
+def land(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Ran]:
+    """Run the command line in this process (loading Prefect anew takes seconds), against `web`, into tmp_path/lake."""
+    import cli
+    import etl_web_to_gcs
+
+    monkeypatch.setenv("MTA_TURNSTILE_URL", web.url)
+    monkeypatch.setenv("MTA_SPOOL", str(tmp_path / "spool"))
+
+    def run(*arguments: str, lake: str | None = str(tmp_path / "lake")) -> Ran:
+        given = [*(arguments or ("--year", "2024", "--month", "1", "--day", "6"))]
+        capfd.readouterr()
+        try:
+            parameters = cli.parse([*given, *(["--lake", lake] if lake else [])])
+            code = cli.run(etl_web_to_gcs.main_flow, etl_web_to_gcs.rehearse, parameters)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return Ran(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def environment(web: Web, tmp_path: Path) -> dict[str, str]:
+    """The environment of a command started as a process of its own."""
+    return {**os.environ, "MTA_TURNSTILE_URL": web.url, "MTA_SPOOL": str(tmp_path / "spool")}
+
+
+COMMAND = [sys.executable, str(ROOT / "flows" / "etl_web_to_gcs.py")]
+ONE_WEEK = ["--year", "2024", "--month", "1", "--day", "6"]
+
+
+def start(arguments: Sequence[str], environment: dict[str, str], **options: Any) -> subprocess.Popen[str]:
+    """Start the command as a process of its own."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([*COMMAND, *arguments], env=environment, **{**pipes, **options})
+
+
+def ended(process: subprocess.Popen[str]) -> Ran:
+    """Wait for a started command."""
+    out, err = process.communicate(timeout=120)
+    return Ran(process.returncode, out, err)
+
+
+def content(lake: Path, key: str = KEY) -> bytes:
+    """What an object in a folder lake unpacks to."""
+    return gzip.decompress((lake / key).read_bytes())

@@ -1,0 +1,112 @@
+"""The house stands as its plan says: arrows run one way, one version, exact pins, a README that says what is."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import COMMAND, ROOT
+from settings import VERSION, Settings
+
+ROOMS = {path.stem: path for path in (ROOT / "flows").glob("*.py")}
+# A room may import those below it.
+FLOORS = [
+    {"etl_web_to_gcs"},
+    {"cli"},
+    {"load"},
+    {"outcomes", "convert", "lake_bucket", "lake_folder"},
+    {"check", "lake", "download", "spool"},
+    {"file_dates", "retry"},
+    {"feeds", "checksums"},
+    {"settings"},
+    {"errors"},
+]
+# Below, and yet nothing to each other.
+STRANGERS = {("convert", "lake"), ("convert", "download"), ("lake_bucket", "download"), ("lake_folder", "download")}
+README = (ROOT / "README.md").read_text()
+
+
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """The top-level packages a module imports, and whether at its top."""
+    tree = ast.parse(path.read_text())
+    found = []
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+        found += [(name.split(".")[0], node in tree.body) for name in names]
+    return found
+
+
+def test_every_room_has_its_floor() -> None:
+    assert sorted(ROOMS) == sorted(room for floor in FLOORS for room in floor)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_arrows_run_downwards_and_siblings_are_imported_at_the_top(room: str) -> None:
+    floor = next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+    below = {room for rooms in FLOORS[floor + 1 :] for room in rooms}
+    for name, at_top in imports(ROOMS[room]):
+        if name in ROOMS:
+            assert (room, name) not in STRANGERS
+            assert name in below, f"{room} imports {name}"
+            assert at_top, f"{room} imports {name} inside a function: that fails in agent and worker runs"
+        if name.startswith("prefect"):
+            assert room in ("etl_web_to_gcs", "cli")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_says_what_it_is_for_and_stays_small(room: str) -> None:
+    text = ROOMS[room].read_text()
+    assert ast.get_docstring(ast.parse(text))
+    assert len(text.splitlines()) <= 360
+
+
+def test_warnings_of_every_room_are_errors() -> None:
+    listed = re.findall(r"error:::\((.*?)\)", (ROOT / "pyproject.toml").read_text())
+    assert set(ROOMS) <= set("|".join(listed).split("|"))
+
+
+def test_one_version() -> None:
+    assert f'version = "{VERSION}"' in (ROOT / "pyproject.toml").read_text()
+    assert f"## {VERSION}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_pin_is_exact_and_the_same_everywhere() -> None:
+    pins = {}
+    for name in ("requirements/dev.txt", "prefect-requirements.txt"):
+        for line in (ROOT / name).read_text().splitlines():
+            if line and not line.startswith((" ", "#")):
+                package, version = re.fullmatch(r"([\w.-]+)==(\S+)( ;.*)?", line).group(1, 2)
+                marker = line.partition(" ;")[2]
+                assert pins.setdefault((package, marker), version) == version
+    assert pins["prefect", ""] == "2.20.26"
+
+
+def test_the_readme_shows_the_help_as_it_is() -> None:
+    ran = subprocess.run(
+        [*COMMAND, "--help"], env={**os.environ, "COLUMNS": "100"}, capture_output=True, text=True, check=True
+    )
+    shown = re.search(r"<!-- help -->\n```\n(.*?)```\n<!-- /help -->", README, re.S)[1]
+    assert shown == ran.stdout
+
+
+def test_the_readme_names_every_variable_room_and_make_target() -> None:
+    for name, field in Settings.model_fields.items():
+        assert f"| `MTA_{name.upper()}` |" in README
+        if isinstance(field.default, int | float | str):
+            assert re.search(rf"`MTA_{name.upper()}` \| `{re.escape(f'{field.default:g}' if not isinstance(field.default, str) else field.default)}`", README)  # fmt: skip  # noqa: E501
+    for room in ROOMS:
+        assert f"flows/{room}.py" in README
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"make ([a-z]+)`", README)) <= targets
+
+
+def test_the_readmes_object_is_what_lands() -> None:
+    code = "import sys; sys.path.insert(0, 'flows'); from lake import Facts; print(*Facts.model_fields)"
+    facts = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in facts.stdout.split():
+        assert f"`{name}`" in README
