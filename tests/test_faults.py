@@ -255,6 +255,7 @@ def test_a_missing_bucket(land: Land, gcs: Gcs, web: Web) -> None:
     assert ran.code == 1
     assert f"turnstile {WEEK}: gs://nowhere/ (gcs-bucket/blk-nowhere): the bucket is not there" in ran.err
     assert web.requests == []
+    assert land(lake="gcs-bucket/blk-gcs-name").code == 0
 
 
 def test_a_block_that_is_not_registered(land: Land, web: Web) -> None:

@@ -115,6 +115,7 @@ def test_an_api_that_cannot_be_reached_is_one_line(environment: dict[str, str], 
     assert line.startswith("the Prefect API at http://127.0.0.1:9/api/ cannot be reached (")
     assert "secret" not in ran.err
     assert not (tmp_path / "lake").exists()
+    assert ended(start([*ONE_WEEK, "--lake", str(tmp_path / "lake")], environment)).code == 0
 
 
 def test_a_dry_run_ends_0_without_its_api(environment: dict[str, str], tmp_path: Path) -> None:
