@@ -108,9 +108,12 @@ class Reading:
 
     def _check_end(self, block: bytes) -> None:
         """Refuse a last line that was cut: it has no line end, and its counter lacks digits of the padding above it."""
-        lines = [self.last_line, *block.splitlines()[-2:]] if block else []
-        self.last_line = lines[-1] if lines else self.last_line
-        if not lines or block.endswith((b"\n", b"\r")):
+        if not block:
+            return
+        end = block[block.rfind(b"\n", 0, block.rfind(b"\n", 0, -1)) + 1 :]  # a line or two: most blocks are long
+        lines = [self.last_line, *end.splitlines()]
+        self.last_line = lines[-1]
+        if block.endswith((b"\n", b"\r")):
             return
         above, last = (line.rpartition(b",")[2].strip() for line in lines[-2:])
         if above.startswith(b"0") and len(last) < len(above):

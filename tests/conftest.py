@@ -30,6 +30,7 @@ os.environ |= {
     "MTA_RETRY_BASE": "0.01",
 }
 
+from gcs import Gcs  # noqa: E402
 from web import Answer, Web  # noqa: E402
 from weeks import make_week  # noqa: E402
 
@@ -70,6 +71,14 @@ def web() -> Iterator[Web]:
         yield web
 
 
+@pytest.fixture
+def gcs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gcs]:
+    """A bucket that honours preconditions, where the storage client looks for Google's."""
+    with Gcs(buckets=("lake",)) as gcs:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs.url)
+        yield gcs
+
+
 @dataclass(frozen=True)
 class Ran:
     """How a command ended."""
@@ -96,7 +105,7 @@ def land(
     monkeypatch.setenv("MTA_SPOOL", str(tmp_path / "spool"))
 
     def run(*arguments: str, lake: str | None = str(tmp_path / "lake")) -> Ran:
-        given = [*(arguments or ("--year", "2024", "--month", "1", "--day", "6"))]
+        given = [*(arguments or ONE_WEEK)]
         capfd.readouterr()
         try:
             parameters = cli.parse([*given, *(["--lake", lake] if lake else [])])

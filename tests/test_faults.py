@@ -195,17 +195,15 @@ def test_a_full_disk(what: str, land: Land, full_disk: Path, tmp_path: Path, mon
 
 
 @pytest.fixture
-def gcs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gcs]:
-    """A bucket that asks for a token, registered as the blocks a user has."""
-    with Gcs(buckets=("lake",)) as gcs:
-        gcs.require_token = True
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs.url)
-        key = GcpCredentials(service_account_info=gcs.service_account(), project="test")
-        key.save("blk-gcp-svc-acc", overwrite=True)
-        GcsBucket(bucket="lake", gcp_credentials=key).save("blk-gcs-name", overwrite=True)
-        GcsBucket(bucket="nowhere", gcp_credentials=key).save("blk-nowhere", overwrite=True)
-        yield gcs
-        GcsBucket.delete("blk-gcs-name")
+def gcs(gcs: Gcs) -> Iterator[Gcs]:
+    """The bucket asks for a token, and is registered as the blocks a user has."""
+    gcs.require_token = True
+    key = GcpCredentials(service_account_info=gcs.service_account(), project="test")
+    key.save("blk-gcp-svc-acc", overwrite=True)
+    GcsBucket(bucket="lake", gcp_credentials=key).save("blk-gcs-name", overwrite=True)
+    GcsBucket(bucket="nowhere", gcp_credentials=key).save("blk-nowhere", overwrite=True)
+    yield gcs
+    GcsBucket.delete("blk-gcs-name")
 
 
 def refuse(gcs: Gcs) -> None:

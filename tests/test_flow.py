@@ -353,13 +353,11 @@ def test_so_many_weeks_are_loaded_at_once(
 
 class TestWhichLake:
     @pytest.fixture
-    def gcs(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gcs]:
-        with Gcs(buckets=("lake",)) as gcs:
-            monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs.url)
-            key = GcpCredentials(service_account_info=gcs.service_account(), project="test")
-            GcsBucket(bucket="lake", gcp_credentials=key, bucket_folder="raw").save("blk-gcs-name", overwrite=True)
-            yield gcs
-            GcsBucket.delete("blk-gcs-name")
+    def gcs(self, gcs: Gcs) -> Iterator[Gcs]:
+        key = GcpCredentials(service_account_info=gcs.service_account(), project="test")
+        GcsBucket(bucket="lake", gcp_credentials=key, bucket_folder="raw").save("blk-gcs-name", overwrite=True)
+        yield gcs
+        GcsBucket.delete("blk-gcs-name")
 
     def test_a_folder_relative_to_the_working_folder(
         self, land: Land, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

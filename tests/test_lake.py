@@ -54,13 +54,6 @@ def made(folder: Path, content: bytes = b",CA\n0,A002\n", run: str = "run-1") ->
 
 
 @pytest.fixture
-def gcs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gcs]:
-    with Gcs(buckets=("lake",)) as gcs:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs.url)
-        yield gcs
-
-
-@pytest.fixture
 def bucket(gcs: Gcs) -> BucketLake:
     return BucketLake(google.cloud.storage.Client(project="test"), "lake")
 

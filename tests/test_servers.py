@@ -27,13 +27,6 @@ from web import Answer, Web
 BODY = bytes(range(256)) * 1024  # 256 KiB: more than one piece
 
 
-@pytest.fixture(autouse=True)
-def no_background_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real client asks for more than it is asked for, in threads of its own."""
-    monkeypatch.setenv("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")  # GET bucket, for the sake of tracing
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # iamcredentials.googleapis.com, with a service account
-
-
 @pytest.fixture(scope="module")
 def http() -> Iterator[httpx.Client]:
     with httpx.Client() as http:
