@@ -103,11 +103,11 @@ def run(flow: Callable[..., Any], rehearse: Callable[..., Iterator[str]], parame
                 lake = parameters["lake"] or read_settings().lake
                 if not lake or lake.startswith(BLOCK):
                     with suppress(EtlError):  # the listing says so itself
-                        _prepare_prefect()
+                        prepare_prefect()
                 for line in rehearse(**parameters):
                     print(line, flush=True)
                 return LANDED
-            _prepare_prefect()
+            prepare_prefect()
             state = flow(**parameters, return_state=True)
             if "encountered an exception" in (state.message or ""):  # Prefect's words for one that nobody expected
                 print(f"the run failed: {sentence(state.message)}", file=sys.stderr)
@@ -216,7 +216,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def _prepare_prefect() -> None:
+def prepare_prefect() -> None:
     """Make sure that Prefect's API answers; without one, that its own database is there.
 
     On a machine where Prefect has never run, runs that start together would each make the database and fail: under the

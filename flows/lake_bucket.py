@@ -13,6 +13,8 @@ from lake import Facts, Found, Published, changed
 from retry import Patience, seconds_to_wait
 
 CONTENT_TYPE = "application/gzip"
+# What the methods below need: the role Storage Object User has them all.
+PERMISSIONS = tuple(f"storage.objects.{action}" for action in ("create", "delete", "get", "list", "update"))
 TIMEOUT = 60.0  # seconds an answer of the bucket may take
 REQUEST_TIMEOUT = 408  # the one of its own faults that a client may try again
 Result = TypeVar("Result")
@@ -36,6 +38,17 @@ class BucketLake:
 
     def prepare(self) -> None:
         """See Lake. A bucket tells by `find`: without write access the upload says so."""
+
+    def lacks(self, patience: Patience) -> list[str]:
+        """Those of PERMISSIONS that the client's account does not have on the bucket.
+
+        Raises:
+            LakeFailed: the bucket is not there, or the credentials are refused.
+            GaveUp: a fault did not pass.
+        """
+        bucket = self.client.bucket(self.bucket)
+        held = self._asked(lambda: bucket.test_iam_permissions(PERMISSIONS, timeout=TIMEOUT, retry=None), patience)
+        return [permission for permission in PERMISSIONS if permission not in held]
 
     def find(self, keys: Iterable[str], patience: Patience) -> dict[str, Found]:
         """See Lake. One listing; a bucket that is not there or refuses us shows here, before any download."""

@@ -142,3 +142,35 @@ def ended(process: subprocess.Popen[str]) -> Ran:
 def content(lake: Path, key: str = KEY) -> bytes:
     """What an object in a folder lake unpacks to."""
     return gzip.decompress((lake / key).read_bytes())
+
+
+@pytest.fixture
+def script(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Run a script of blocks/ or deployments/ in this process, by its module's name."""
+    import importlib
+
+    def run(module: str, *flags: str) -> Ran:
+        capfd.readouterr()
+        try:
+            code = importlib.import_module(module).main(flags)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        ran = Ran(code, *capfd.readouterr())
+        assert "Traceback" not in ran.err
+        assert code in (0, 1, 2)
+        return ran
+
+    return run
+
+
+def ask(question: Callable[[Any], Any]) -> Any:
+    """What Prefect's API answers a question that is put to a client."""
+    import asyncio
+
+    from prefect.client.orchestration import get_client
+
+    async def put() -> Any:
+        async with get_client() as client:
+            return await question(client)
+
+    return asyncio.run(put())

@@ -1,0 +1,27 @@
+# The flows and what they need, on Prefect's own image. Runs a deployment's runs, or the command itself:
+#   docker run --rm -v "$PWD/data/lake:/lake" -e MTA_LAKE=/lake IMAGE python flows/etl_web_to_gcs.py --help
+# The version in the tag is the one in requirements/docker.in; a test compares them.
+ARG BASE=prefecthq/prefect:2.20.26-python3.11
+FROM ${BASE}
+
+LABEL org.opencontainers.image.title="mta-weekly-etl" \
+      org.opencontainers.image.description="Lands weekly public data in a cloud data lake, right, every Saturday." \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="MIT"
+
+WORKDIR /opt/prefect
+COPY docker-requirements.txt ./
+RUN pip install --no-cache-dir --disable-pip-version-check -r docker-requirements.txt
+
+# An agent copies the code into the working folder before each run, so the user must be able to write there.
+RUN useradd --system --create-home --uid 10001 mta && mkdir -p data/lake && chown mta . data data/lake
+COPY --chown=mta flows/ flows/
+
+ENV MTA_LAKE=gcs-bucket/blk-gcs-name \
+    MTA_SPOOL=/opt/prefect/data/spool \
+    PREFECT_HOME=/opt/prefect/data/prefect
+USER mta
+
+# An image whose flow cannot be loaded is not built. (Without the False, Prefect would be content with a placeholder.)
+RUN python -c "from prefect.flows import load_flow_from_entrypoint as load; \
+               load('flows/etl_web_to_gcs.py:main_flow', use_placeholder_flow=False)"

@@ -1,0 +1,90 @@
+"""Register the repository the flows are fetched from, for machines without Docker, as a GitHub block.
+
+    python blocks/github_block.py --block_name N --repository https://github.com/USER/REPOSITORY [--reference v1]
+        [--token-env VARIABLE]
+
+An agent clones it for every run, so `git` must be on its machine. A private repository needs a token that may read it.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+
+from prefect.filesystems import GitHub
+from pydantic.v1 import SecretStr
+
+import script  # lets the others be found
+
+# isort: split
+from errors import BadArgument
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags, as `--help` shows them."""
+    made = script.parser("Register the repository the flows are fetched from.", __file__)
+    made.add_argument("--block_name", type=script.block_name, required=True, metavar="N")
+    made.add_argument("--repository", type=repository, required=True, metavar="URL")
+    made.add_argument(
+        "--reference", type=reference, metavar="R", help="a branch or tag; default: the repository's default branch"
+    )
+    made.add_argument(
+        "--token-env", metavar="VARIABLE", help="the variable that holds the token of a private repository"
+    )
+    return made
+
+
+def repository(url: str) -> str:
+    """A repository's address that git can only take for one."""
+    if re.search(r"://[^/]*:[^/]*@", url) or re.search(r"^https?://[^/]*@", url):
+        raise argparse.ArgumentTypeError("the address holds a password or token, which would show; see --token-env")
+    if not re.fullmatch(r"(https|http|ssh|file)://[^\s-]\S*|[\w.]+@[\w][\w.-]*:[^\s-]\S*", url):
+        raise argparse.ArgumentTypeError(f"{url!r} is no address such as https://github.com/USER/REPOSITORY")
+    return url
+
+
+def reference(name: str) -> str:
+    """A branch or tag that git can take for nothing else, least of all for an option (CVE-2026-3515 was that)."""
+    # The rules of `git check-ref-format`, narrower.
+    if not re.fullmatch(r"[A-Za-z0-9_][\w./+-]*", name) or re.search(r"\.\.|//|/\.|[./]$|\.lock$", name):
+        raise argparse.ArgumentTypeError(f"{name!r} is no branch or tag")
+    if re.fullmatch(r"[0-9a-f]{40}", name):
+        raise argparse.ArgumentTypeError(
+            f"{name!r} is a commit, which git cannot clone by name: give a branch or a tag"
+        )
+    return name
+
+
+def build_block(options: argparse.Namespace) -> GitHub:
+    """The block.
+
+    Raises:
+        BadArgument: the token's variable is not set, or the repository takes no token.
+    """
+    token = None
+    if options.token_env:
+        if not options.repository.startswith("https://"):
+            raise BadArgument(f"--token-env: a token goes with an https:// address, not with {options.repository}.")
+        token = SecretStr(script.secret_of(options.token_env))
+    return GitHub(repository=options.repository, reference=options.reference, access_token=token)
+
+
+def steps(options: argparse.Namespace) -> list[script.Step]:
+    """What the script does."""
+    block = build_block(options)
+
+    async def register() -> None:
+        await block.save(options.block_name, overwrite=True)
+
+    at = f" at {block.reference}" if block.reference else ""
+    token = f", with the token in {options.token_env}" if options.token_env else ""
+    return [script.Step("register", f"github/{options.block_name}: {block.repository}{at}{token}", register)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the script."""
+    return script.run(parser(), steps, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Deploy the flow to run on machines without Docker, its code fetched from a repository for every run.
+
+    python deployments/github_deploy_etl_web_to_gcs.py --block_name N --deploy_name D     # an own server, by an agent
+    python deployments/github_deploy_etl_web_to_gcs.py --work_pool P --deploy_name D --repository URL
+        [--reference v1] [--token_block NAME]                                             # by a process worker
+
+The machine of the agent or worker needs git and what prefect-requirements.txt lists.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from prefect import Flow
+from prefect.blocks.system import Secret
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.runner.storage import GitRepository
+
+import weekly  # lets the others be found
+
+# isort: split
+import script
+from errors import BadArgument, EtlError, sentence
+from github_block import reference, repository
+
+TYPES = {"process": "prefect work-pool create '{name}' --type process"}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags, as `--help` shows them."""
+    made = weekly.parser("Deploy the flow to run from a repository, on a schedule.", __file__)
+    made.add_argument("--block_name", type=script.block_name, metavar="N", help="the GitHub block, for an agent")
+    made.add_argument(
+        "--github_path",
+        default="flows",
+        metavar="PATH",
+        help="the flows' folder in the repository, default %(default)s",
+    )
+    made.add_argument("--repository", type=repository, metavar="URL", help="with --work_pool: the repository's address")
+    made.add_argument("--reference", type=reference, metavar="R", help="with --work_pool: a branch or tag")
+    made.add_argument(
+        "--token_block",
+        type=script.block_name,
+        metavar="NAME",
+        help="with --work_pool: the Secret block that holds the token of a private repository",
+    )
+    return made
+
+
+def steps(options: argparse.Namespace) -> list[script.Step]:
+    """What the script does."""
+    what = weekly.check(options)
+    folder = PurePosixPath(options.github_path)
+    if folder.is_absolute() or ".." in folder.parts or not options.github_path:
+        raise BadArgument(f"--github_path {options.github_path!r}: must be a folder inside the repository.")
+    entrypoint = str(folder / weekly.ENTRYPOINT)
+    of_pools = [name for name in ("repository", "reference", "token_block") if getattr(options, name)]
+    if options.block_name and of_pools:
+        raise BadArgument(f"--{of_pools[0]} goes with --work_pool; with --block_name the block says it.")
+    if options.work_pool and not options.repository:
+        raise BadArgument("--work_pool needs --repository, the address the workers fetch the code from.")
+
+    async def deploy() -> str:
+        async with get_client() as client:
+            if options.block_name:
+                make = f"python blocks/github_block.py --block_name {options.block_name} --repository URL"
+                storage = await weekly.block(client, "github", options.block_name, make)
+                place = weekly.Place(entrypoint, None if folder == PurePosixPath() else str(folder), storage=storage)
+                return await weekly.put(client, options, place)
+            pool = await weekly.work_pool(client, options, TYPES)
+            fetched = await git(client, options)
+            try:
+                # Cloned here once, so that an address, branch or folder without the flow is not deployed.
+                remote: Flow[..., Any] = await Flow.from_source(source=fetched, entrypoint=entrypoint)
+            except (RuntimeError, OSError, ImportError, AttributeError, SyntaxError) as error:
+                raise EtlError(
+                    f"{options.repository}: {entrypoint} cannot be had from there ({sentence(error)}); look at the "
+                    "address, --reference and --github_path"
+                ) from None
+            place = weekly.Place(entrypoint, work_pool=pool.name, pull_steps=(fetched.to_pull_step(),))
+            return await weekly.put(client, options, place, remote)
+
+    return [script.Step("deploy", what, deploy)]
+
+
+async def git(client: PrefectClient, options: argparse.Namespace) -> GitRepository:
+    """The repository as its workers fetch it; of a token only the name of its block is kept.
+
+    Raises:
+        EtlError: the token's block is not registered.
+    """
+    token = None
+    if options.token_block:
+        make = "prefect.blocks.system.Secret, in the server's pages under Blocks"
+        await weekly.block(client, "secret", options.token_block, make)
+        token = {"access_token": await Secret.load(options.token_block)}
+    return GitRepository(options.repository, credentials=token, branch=options.reference)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the script."""
+    return script.run(parser(), steps, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,209 @@
+"""A Docker engine, a Prefect server and the machines that run deployments, for the tests that run all of it.
+
+Nothing here is pretended but Google and the MTA: containers are containers, and the agents and workers are those of
+prefect-requirements.txt in an environment of their own.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import docker
+import httpx
+import pytest
+from docker.models.containers import Container
+
+ROOT = Path(__file__).resolve().parents[1]
+STAND_IN = ROOT.parent / "shared" / "containers"
+IMAGE = "localhost/mta-etl:test"
+BATCH = "MTA Batch flow"
+OFFLINE = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")  # conftest's; building needs a package index
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The tests' own environment, without what keeps them offline."""
+    return {name: value for name, value in os.environ.items() if name not in OFFLINE} | more
+
+
+@contextmanager
+def docker_engine() -> Iterator[docker.DockerClient]:
+    """The engine at DOCKER_HOST, or the stand-in beside this project; skips where neither is to be had."""
+    with found() as engine:
+        if engine:
+            yield engine
+            return
+    if not STAND_IN.is_dir():
+        pytest.skip("no Docker engine answers at DOCKER_HOST, and none can be had")
+    if os.getuid():
+        pytest.skip("no Docker engine answers at DOCKER_HOST, and only root can install one")
+    for script in (["install.sh"], ["base-image.sh"], ["podman-api.sh", "start"]):
+        ran = subprocess.run([STAND_IN / script[0], *script[1:]], env=environment(), capture_output=True, text=True)
+        assert ran.returncode == 0, f"{script}: {ran.stdout}{ran.stderr}"
+    said = subprocess.run([STAND_IN / "podman-api.sh", "env"], env=environment(), capture_output=True, text=True)
+    exports = dict(word.split("=", 1) for line in said.stdout.splitlines() for word in shlex.split(line)[1:])
+    before = {name: os.environ.get(name) for name in exports}
+    os.environ |= exports
+    try:
+        with found() as engine:
+            assert engine, "the stand-in was started and does not answer"
+            yield engine
+    finally:
+        if "already" not in ran.stdout:
+            subprocess.run([STAND_IN / "podman-api.sh", "stop"], env=environment(), check=True, capture_output=True)
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+
+
+@contextmanager
+def found() -> Iterator[docker.DockerClient | None]:
+    """The engine that DOCKER_HOST names, if it answers."""
+    try:
+        engine = docker.from_env()
+        engine.ping()
+    except docker.errors.DockerException:
+        yield None
+        return
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def build(context: Path) -> None:
+    """Build the image of a copy of this project, as the README does."""
+    command = ["docker", "build", "-t", IMAGE, str(context)]
+    ran = subprocess.run(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert ran.returncode == 0, ran.stdout[-3000:]
+
+
+def copy_of_project(folder: Path) -> Path:
+    """The files git knows or would take, as they are now."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def install_runner(folder: Path) -> Path:
+    """An environment of prefect-requirements.txt alone, as on the machine of an agent or a worker; returns its bin."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    install = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, "-r", ROOT / "prefect-requirements.txt"], check=True, env=environment())
+    return folder / "bin"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def prefect_server(home: Path) -> Iterator[str]:
+    """A Prefect server of its own on the loopback; yields the address of its API."""
+    port = free_port()
+    serve = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--port", str(port)]
+    own = {**os.environ, "PREFECT_HOME": str(home)}
+    with (home / "server.log").open("w") as log:
+        process = subprocess.Popen([sys.executable, *serve], env=own, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 120
+        while not _answers(f"http://127.0.0.1:{port}/api/health"):
+            assert process.poll() is None, (home / "server.log").read_text()[-2000:]
+            assert time.monotonic() < deadline, "the Prefect server did not start"
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}/api"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.TransportError:
+        return False
+
+
+@dataclass
+class Machine:
+    """A machine where people type commands and agents and workers run; remembers all that was printed on it."""
+
+    bin: Path  # of the environment its commands are run from
+    api: str
+    home: Path
+    folder: Path  # where it stands, nowhere near the project
+    printed: list[str] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PREFECT_API_URL": self.api, "PREFECT_HOME": str(self.home), "COLUMNS": "300"}
+
+    def run(self, *command: str | Path, code: int = 0, **variables: str) -> str:
+        """Run a command of its environment to its end; what it printed, on both streams."""
+        ran = subprocess.run(
+            [self.bin / command[0], *command[1:]], cwd=self.folder, env=self.environment | variables,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
+        )  # fmt: skip
+        self.printed.append(ran.stdout)
+        assert ran.returncode == code, ran.stdout
+        assert "Traceback" not in ran.stdout, ran.stdout
+        return ran.stdout
+
+    def script(self, name: str, *flags: str, code: int = 0, **variables: str) -> str:
+        """Run one of the project's scripts."""
+        return self.run("python", ROOT / name, *flags, code=code, **variables)
+
+    def ask_for(self, deployment: str, week: str) -> str:
+        """`prefect deployment run` for a week, yyMMdd; the id of the flow run."""
+        parts = zip(("year", "month", "day"), (2000 + int(week[:2]), int(week[2:4]), int(week[4:])), strict=True)
+        given = [word for name, value in parts for word in ("-p", f"{name}={value}")]
+        return re.search(
+            r"UUID: ([0-9a-f-]{36})", self.run("prefect", "deployment", "run", f"{BATCH}/{deployment}", *given)
+        )[1]
+
+    def state_of(self, flow_run: str) -> dict[str, Any]:
+        return httpx.get(f"{self.api}/flow_runs/{flow_run}").json()["state"]
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a command of its environment, such as an agent or a worker."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen([self.bin / command[0], *command[1:]], cwd=self.folder, env=self.environment, **pipes)
+
+    def ended(self, process: subprocess.Popen[str]) -> str:
+        """Wait for a started command; what it printed."""
+        try:
+            self.printed.append(process.communicate(timeout=240)[0])
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        return self.printed[-1]
+
+
+def container_of(engine: docker.DockerClient, flow_run: str) -> Container:
+    """The container of a flow run, ended or not."""
+    deadline = time.monotonic() + 120
+    while True:
+        for container in engine.containers.list(all=True, ignore_removed=True):
+            if flow_run in container.labels.values():
+                return container
+        assert time.monotonic() < deadline, "no container was made for the flow run"
+        time.sleep(0.1)

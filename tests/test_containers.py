@@ -1,0 +1,358 @@
+"""The pipeline as its users deploy it, all of it run: an image, blocks, deployments, an agent, workers, containers."""
+
+import base64
+import gzip
+import json
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import docker
+import httpx
+import pytest
+
+from conftest import expected, small_week
+from engine import (
+    BATCH,
+    IMAGE,
+    ROOT,
+    Machine,
+    build,
+    container_of,
+    copy_of_project,
+    docker_engine,
+    install_runner,
+    prefect_server,
+)
+from gcs import Gcs
+from settings import VERSION
+from web import Answer, Web
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
+
+AGENT = ("prefect", "agent", "start", "-q", "default", "--run-once")
+DOCKER_WORKER = ("prefect", "worker", "start", "--pool", "pool-docker", "--type", "docker", "--run-once")
+PROCESS_WORKER = ("prefect", "worker", "start", "--pool", "pool-process", "--type", "process", "--run-once")
+BY_AGENT, BY_WORKER = "dep-docker-mta-de-101", "dep-pool-mta-de-101"
+PLANTED = "planted-where-no-image-may-find-it"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[docker.DockerClient]:
+    with docker_engine() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def image(
+    engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[docker.models.images.Image]:
+    """The image, built where secrets lie about."""
+    context = copy_of_project(tmp_path_factory.mktemp("context"))
+    for name in (".env", "key.json", "flows/key.json", "flows/.env", "data/lake/key.json"):
+        (context / name).parent.mkdir(parents=True, exist_ok=True)
+        (context / name).write_text(PLANTED)
+    build(context)
+    yield engine.images.get(IMAGE)
+    for container in engine.containers.list(all=True, ignore_removed=True, filters={"ancestor": IMAGE}):
+        container.remove(force=True)
+    engine.images.remove(IMAGE, force=True)
+
+
+@pytest.fixture(scope="module")
+def lake() -> Iterator[Gcs]:
+    """A bucket that asks for the tokens of its service account."""
+    with Gcs(buckets=("lake",)) as gcs:
+        gcs.require_token = True
+        yield gcs
+
+
+@pytest.fixture(scope="module")
+def source() -> Iterator[Web]:
+    with Web() as web:
+        yield web
+
+
+@pytest.fixture(scope="module")
+def machine(image: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine with a server of its own, and nothing on it but what prefect-requirements.txt lists."""
+    home, folder = tmp_path_factory.mktemp("server"), tmp_path_factory.mktemp("elsewhere")
+    with prefect_server(home) as api:
+        runner = install_runner(tmp_path_factory.mktemp("runner"))
+        yield Machine(runner, api, tmp_path_factory.mktemp("home"), folder)
+
+
+@pytest.fixture(scope="module")
+def deployed(machine: Machine, lake: Gcs, source: Web) -> Machine:
+    """Everything registered and deployed by the project's own scripts, as the README says."""
+    (machine.folder / "key.json").write_text(json.dumps(lake.service_account()))
+    machine.script("blocks/gcp_acc_block.py", "--file_path", "key.json", "--gcp_acc_block_name", "blk-gcp-svc-acc")
+    emulated = {"STORAGE_EMULATOR_HOST": lake.url}
+    bucket = (
+        "--gcp_acc_block_name",
+        "blk-gcp-svc-acc",
+        "--gcs_bucket_name",
+        "lake",
+        "--gcs_block_name",
+        "blk-gcs-name",
+    )
+    assert "every permission" in machine.script("blocks/gcs_block.py", *bucket, "--check", **emulated)
+    machine.script("blocks/gcs_block.py", *bucket)
+    pretended = {
+        "MTA_TURNSTILE_URL": source.url,
+        "MTA_RETRY_BASE": "0.01",
+        "STORAGE_EMULATOR_HOST": lake.url,
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+    }
+    given = [word for name, value in pretended.items() for word in ("--env", f"{name}={value}")]
+    where = ("--block_name", "blk-docker-mta", "--work_pool", "pool-docker", "--image_name", IMAGE)
+    machine.script("blocks/docker_block.py", *where, *given)
+    deploy = "deployments/docker_deploy_etl_web_to_gcs.py"
+    machine.script(deploy, "--block_name", "blk-docker-mta", "--deploy_name", BY_AGENT)
+    machine.script(deploy, "--work_pool", "pool-docker", "--deploy_name", BY_WORKER)
+    return machine
+
+
+both = pytest.mark.parametrize(
+    ("deployment", "runner", "week"),
+    [
+        pytest.param(BY_AGENT, AGENT, "240106", id="agent"),
+        pytest.param(BY_WORKER, DOCKER_WORKER, "240113", id="worker"),
+    ],
+)
+
+
+def saturday(week: str) -> date:
+    return datetime.strptime(week, "%y%m%d").date()
+
+
+@both
+def test_a_week_lands_by_a_container(
+    deployed: Machine,
+    engine: docker.DockerClient,
+    lake: Gcs,
+    source: Web,
+    deployment: str,
+    runner: tuple[str],
+    week: str,
+) -> None:
+    published = small_week(saturday(week))
+    source.serve(f"/turnstile_{week}.txt", Answer(published))
+    flow_run = deployed.ask_for(deployment, week)
+    deployed.ended(deployed.start(*runner))
+
+    state = deployed.state_of(flow_run)
+    assert (state["type"], state["message"]) == ("COMPLETED", "1 week: 1 landed"), deployed.printed[-1]
+    blob = lake.objects["lake"][f"turnstile/{week}.csv.gz"]
+    assert gzip.decompress(blob.data) == expected(published)
+    assert blob.metadata["flow_run_id"] == flow_run
+    container = container_of(engine, flow_run)
+    container.wait()
+    assert container.attrs["Config"]["Image"] == IMAGE
+    assert engine.containers.get(container.id).attrs["State"]["ExitCode"] == 0
+    logs = container.logs().decode()
+    deployed.printed.append(logs)
+    assert f"turnstile {week}: landed, 500 rows" in logs
+    assert "COMPLETED" in deployed.run("prefect", "flow-run", "ls")
+
+
+@both
+def test_a_week_that_is_not_published_ends_failed(
+    deployed: Machine, lake: Gcs, deployment: str, runner: tuple[str], week: str
+) -> None:
+    missing = f"{saturday(week) - timedelta(weeks=4):%y%m%d}"
+    flow_run = deployed.ask_for(deployment, missing)
+    deployed.ended(deployed.start(*runner))
+    state = deployed.state_of(flow_run)
+    assert state["type"] == "FAILED"
+    assert f"turnstile {missing}: not published" in state["message"]
+    assert f"turnstile/{missing}.csv.gz" not in lake.objects["lake"]
+
+
+@both
+def test_a_container_killed_in_the_middle_leaves_a_failed_run_and_nothing_else(
+    deployed: Machine,
+    engine: docker.DockerClient,
+    lake: Gcs,
+    source: Web,
+    deployment: str,
+    runner: tuple[str],
+    week: str,
+) -> None:
+    killed = f"{saturday(week) + timedelta(weeks=2):%y%m%d}"
+    published = small_week(saturday(killed))
+    path = f"/turnstile_{killed}.txt"
+    source.serve(path, Answer(published, pause_at=(len(published) // 2, 120.0)))
+    flow_run = deployed.ask_for(deployment, killed)
+    process = deployed.start(*runner)
+    deadline = time.monotonic() + 120
+    while path not in [seen.path for seen in source.requests]:
+        assert time.monotonic() < deadline, "the container never asked for its week"
+        time.sleep(0.1)
+    container_of(engine, flow_run).kill()
+    deployed.ended(process)
+    assert deployed.state_of(flow_run)["type"] in ("CRASHED", "FAILED")
+    assert [name for name in lake.objects["lake"] if killed in name] == []
+
+    source.serve(path, Answer(published))  # and the next run is none the worse for it
+    again = deployed.ask_for(deployment, killed)
+    deployed.ended(deployed.start(*runner))
+    assert deployed.state_of(again)["type"] == "COMPLETED"
+    assert gzip.decompress(lake.objects["lake"][f"turnstile/{killed}.csv.gz"].data) == expected(published)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The project in a bare repository, as GitHub has it, on a branch of its own."""
+    work = copy_of_project(tmp_path_factory.mktemp("work"))
+    bare = tmp_path_factory.mktemp("github") / "mta.git"
+    as_somebody = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
+    for command in (
+        ["init", "--quiet", "--initial-branch", "live"],
+        ["add", "--all"],
+        [*as_somebody, "commit", "--quiet", "-m", "As it is"],
+        ["clone", "--quiet", "--bare", ".", str(bare)],
+    ):
+        subprocess.run(["git", *command], cwd=work, check=True)
+    return bare.as_uri()
+
+
+@pytest.mark.parametrize(
+    ("flags", "runner", "week"),
+    [
+        pytest.param(["--block_name", "blk-github-mta"], AGENT, "240203", id="agent"),
+        pytest.param(["--work_pool", "pool-process"], PROCESS_WORKER, "240210", id="worker"),
+    ],
+)
+def test_a_week_lands_from_a_repository_without_docker(
+    deployed: Machine, lake: Gcs, source: Web, repository: str, flags: list[str], runner: tuple[str], week: str
+) -> None:
+    published = small_week(saturday(week))
+    source.serve(f"/turnstile_{week}.txt", Answer(published))
+    deploy = (
+        "deployments/github_deploy_etl_web_to_gcs.py",
+        *flags,
+        "--deploy_name",
+        "dep-github",
+        "--github_path",
+        "flows",
+    )
+    if "--block_name" in flags:
+        assert "register it: python blocks/github_block.py --block_name blk-github-mta" in deployed.script(
+            *deploy, code=1
+        )
+        deployed.script("blocks/github_block.py", *flags, "--repository", repository, "--reference", "live")
+    else:
+        deploy += ("--repository", repository, "--reference", "live")
+        said = deployed.script(*deploy, code=1)
+        assert "make it: prefect work-pool create 'pool-process' --type process" in said
+        deployed.run("prefect", "work-pool", "create", "pool-process", "--type", "process")
+        assert "cannot be had from there" in deployed.script(*deploy, "--github_path", "nowhere", code=1)
+        assert "cannot be had from there" in deployed.script(*deploy, "--reference", "no-such-branch", code=1)
+    deployed.script(*deploy)
+    flow_run = deployed.ask_for("dep-github", week)
+    # What a container is given by its block or pool, these machines have in their environment.
+    here = {"MTA_TURNSTILE_URL": source.url, "STORAGE_EMULATOR_HOST": lake.url}
+    said = deployed.run(*runner, **here)
+    state = deployed.state_of(flow_run)
+    assert (state["type"], state["message"]) == ("COMPLETED", "1 week: 1 landed"), said
+    assert gzip.decompress(lake.objects["lake"][f"turnstile/{week}.csv.gz"].data) == expected(published)
+
+
+def test_the_next_year_of_saturdays_at_nine_in_new_york(deployed: Machine) -> None:
+    deploy = (
+        "deployments/docker_deploy_etl_web_to_gcs.py",
+        "--block_name",
+        "blk-docker-mta",
+        "--deploy_name",
+        BY_AGENT,
+    )
+    assert "; updated" in deployed.script(*deploy)
+    deployment = httpx.get(f"{deployed.api}/deployments/name/{BATCH}/{BY_AGENT}").json()
+    assert len(deployment["schedules"]) == 1
+    named = httpx.post(f"{deployed.api}/deployments/filter", json={}).json()
+    assert sorted(each["name"] for each in named).count(BY_AGENT) == 1
+    until = (datetime.now(UTC) + timedelta(weeks=60)).isoformat()
+    ordered = httpx.post(
+        f"{deployed.api}/deployments/{deployment['id']}/schedule",
+        json={"min_runs": 53, "max_runs": 53, "end_time": until},
+    )
+    assert ordered.is_success
+    wanted = {
+        "deployments": {"id": {"any_": [deployment["id"]]}},
+        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+        "limit": 200,
+    }
+    runs = httpx.post(f"{deployed.api}/flow_runs/filter", json=wanted).json()
+    moments = sorted(datetime.fromisoformat(run["expected_start_time"]) for run in runs)[:53]
+    local = [moment.astimezone(ZoneInfo("America/New_York")) for moment in moments]
+    assert len(local) == 53
+    assert {(f"{moment:%A}", moment.hour, moment.minute) for moment in local} == {("Saturday", 9, 0)}
+    assert {moment.utcoffset() for moment in local} == {timedelta(hours=-4), timedelta(hours=-5)}
+    assert sum(a.utcoffset() != b.utcoffset() for a, b in pairwise(local)) == 2
+    assert {b.date() - a.date() for a, b in pairwise(local)} == {timedelta(weeks=1)}
+
+
+class TestImage:
+    def test_it_is_what_it_says(self, engine: docker.DockerClient, image: docker.models.images.Image) -> None:
+        config = image.attrs["Config"]
+        variables = dict(pair.split("=", 1) for pair in config["Env"])
+        assert variables["MTA_LAKE"] == "gcs-bucket/blk-gcs-name"
+        assert variables["MTA_SPOOL"] == "/opt/prefect/data/spool"
+        assert variables["PREFECT_HOME"].startswith("/opt/prefect/")
+        assert config["WorkingDir"] == "/opt/prefect"
+        assert config["Labels"]["org.opencontainers.image.version"] == VERSION
+        code = (
+            "import json, os, pathlib, prefect; here = pathlib.Path('/opt/prefect'); (here / 'probe').write_text('x')\n"
+            "print(json.dumps([os.getuid(), prefect.__version__, sorted(map(str, here.rglob('*.py')))]))"
+        )
+        said = engine.containers.run(IMAGE, ["python", "-c", code], remove=True)
+        user, version, files = json.loads(said.splitlines()[-1])
+        assert user != 0
+        assert version == re.search(r"^prefect==(\S+)", (ROOT / "prefect-requirements.txt").read_text(), re.M)[1]
+        assert f"prefecthq/prefect:{version}-python3.11" in (ROOT / "Dockerfile").read_text()
+        assert files == sorted(f"/opt/prefect/flows/{path.name}" for path in (ROOT / "flows").glob("*.py"))
+
+    def test_it_runs_the_command(self, engine: docker.DockerClient, image: object, source: Web) -> None:
+        published = small_week()
+        source.serve("/turnstile_240106.txt", Answer(published))
+        load = "python flows/etl_web_to_gcs.py --year 2024 --month 1 --day 6 --lake data/lake"
+        command = ["sh", "-c", f"{load} && base64 data/lake/*/*.gz"]
+        pretended = {"MTA_TURNSTILE_URL": source.url}
+        said = engine.containers.run(IMAGE, command, environment=pretended, network_mode="host", remove=True)
+        assert gzip.decompress(base64.b64decode(said)) == expected(published)
+
+    def test_no_broken_one_is_built(self, engine: docker.DockerClient, image: object, tmp_path: Path) -> None:
+        context = copy_of_project(tmp_path)
+        (context / "flows" / "feeds.py").write_text("import nothing_of_that_name\n")
+        with pytest.raises(AssertionError, match="nothing_of_that_name"):
+            build(context)
+
+    def test_no_layer_holds_what_lay_about(self, image: docker.models.images.Image) -> None:
+        rest = b""
+        for chunk in image.save():
+            assert PLANTED.encode() not in rest + chunk
+            rest = chunk[-100:]
+        assert rest
+
+
+def test_no_key_is_shown_anywhere(deployed: Machine, lake: Gcs) -> None:
+    """Last: it reads what all the others printed."""
+    for block in ("gcp-credentials/blk-gcp-svc-acc", "gcs-bucket/blk-gcs-name", "docker-container/blk-docker-mta"):
+        deployed.run("prefect", "block", "inspect", block)
+    deployed.run("prefect", "deployment", "inspect", f"{BATCH}/{BY_AGENT}")
+    deployed.run("prefect", "work-pool", "inspect", "pool-docker")
+    logs = httpx.post(f"{deployed.api}/logs/filter", json={"limit": 200}).json()
+    deployed.printed.append(json.dumps(logs))
+    key = lake.service_account()["private_key"]
+    secrets = [line for line in key.splitlines() if len(line) > 20] + [*lake.tokens]
+    assert len(secrets) > 20
+    everything = "\n".join(deployed.printed)
+    assert "blk-gcp-svc-acc" in everything
+    assert [secret for secret in secrets if secret in everything] == []
