@@ -6,12 +6,14 @@ FROM ${BASE}
 
 LABEL org.opencontainers.image.title="mta-weekly-etl" \
       org.opencontainers.image.description="Lands weekly public data in a cloud data lake, right, every Saturday." \
-      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.version="0.2.0" \
       org.opencontainers.image.licenses="MIT"
 
 WORKDIR /opt/prefect
 COPY docker-requirements.txt ./
-RUN pip install --no-cache-dir --disable-pip-version-check -r docker-requirements.txt
+# A third of what this brings are descriptions of every API of Google's, which nothing here looks up.
+RUN pip install --no-cache-dir --disable-pip-version-check -r docker-requirements.txt \
+ && rm -rf "$(python -c 'import googleapiclient; print(googleapiclient.__path__[0])')/discovery_cache/documents"
 
 # An agent copies the code into the working folder before each run, so the user must be able to write there.
 RUN useradd --system --create-home --uid 10001 mta && mkdir -p data/lake && chown mta . data data/lake

@@ -6,10 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench requirements clean
+.PHONY: help setup demo test test-containers lint format bench requirements clean
 
 help:  ## say what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
 
 # The stamps are named by what they were made from: another pin installs again.
 setup: $(VENV)/run.stamp  ## install what the flows need into .venv
@@ -34,10 +34,17 @@ demo: $(VENV)/run.stamp  ## land a generated week in data/demo/lake, offline
 test: $(VENV)/dev.stamp  ## run the tests
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/dev.stamp  ## check style and types
+test-containers: $(VENV)/dev.stamp  ## build the image and run it: blocks, deployments, an agent, workers
+	$(BIN)/python -m pytest -m containers
+
+lint: $(VENV)/dev.stamp  ## check style, types, workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/zizmor --quiet --offline --persona pedantic .github
 
 format: $(VENV)/dev.stamp  ## format the code
 	$(BIN)/ruff check --fix-only --quiet

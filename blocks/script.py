@@ -5,6 +5,7 @@ Import it first: it lets a script reach the modules of flows/ from wherever it i
 
 import argparse
 import asyncio
+import json
 import os
 import re
 import sys
@@ -69,7 +70,7 @@ def run(
     except KeyboardInterrupt:
         print("interrupted: what was said is done; run it again", file=sys.stderr)
         return INTERRUPTED
-    except (EtlError, httpx.HTTPError) as error:
+    except (EtlError, httpx.HTTPError, json.JSONDecodeError) as error:
         print(f"{the_parser.prog}: {_said(error)}", file=sys.stderr)
         return BAD_ARGUMENT if isinstance(error, BadArgument) else FAILED
     return DONE

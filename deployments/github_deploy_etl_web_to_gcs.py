@@ -93,7 +93,7 @@ async def git(client: PrefectClient, options: argparse.Namespace) -> GitReposito
     """
     token = None
     if options.token_block:
-        make = "prefect.blocks.system.Secret, in the server's pages under Blocks"
+        make = "a Secret block with the token, in the server's pages under Blocks"
         await weekly.block(client, "secret", options.token_block, make)
         token = {"access_token": await Secret.load(options.token_block)}
     return GitRepository(options.repository, credentials=token, branch=options.reference)

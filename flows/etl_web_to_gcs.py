@@ -259,7 +259,10 @@ def open_lake(name: str) -> Lake:
         ) from error
     except (GoogleAuthError, ValueError, KeyError, OSError, RuntimeError) as error:
         if isinstance(error.__cause__, ObjectNotFound):
-            raise LakeFailed(f"lake {name}: no such block is registered; register a GCS Bucket block") from error
+            raise LakeFailed(
+                f"lake {name}: no such block is registered; register it: python blocks/gcs_block.py --gcs_bucket_name "
+                f"BUCKET --gcs_block_name {name.removeprefix(BLOCK)}"
+            ) from error
         raise LakeFailed(  # the error's own text is not shown: it may quote the key
             f"lake {name}: the block or its credentials cannot be used ({type(error).__name__}); register them again"
         ) from error

@@ -152,15 +152,18 @@ class Machine:
     home: Path
     folder: Path  # where it stands, nowhere near the project
     printed: list[str] = field(default_factory=list)
+    instead: dict[str, str] = field(
+        default_factory=dict
+    )  # what to type for the words that the README only has as examples
 
     @property
     def environment(self) -> dict[str, str]:
         return {**os.environ, "PREFECT_API_URL": self.api, "PREFECT_HOME": str(self.home), "COLUMNS": "300"}
 
-    def run(self, *command: str | Path, code: int = 0, **variables: str) -> str:
+    def run(self, *command: str | Path, code: int = 0, cwd: Path | None = None, **variables: str) -> str:
         """Run a command of its environment to its end; what it printed, on both streams."""
         ran = subprocess.run(
-            [self.bin / command[0], *command[1:]], cwd=self.folder, env=self.environment | variables,
+            [self.bin / command[0], *command[1:]], cwd=cwd or self.folder, env=self.environment | variables,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
         )  # fmt: skip
         self.printed.append(ran.stdout)
@@ -171,6 +174,18 @@ class Machine:
     def script(self, name: str, *flags: str, code: int = 0, **variables: str) -> str:
         """Run one of the project's scripts."""
         return self.run("python", ROOT / name, *flags, code=code, **variables)
+
+    def type(self, section: str) -> None:
+        """Type the commands of a section of the README, in a copy of the project, as its reader does."""
+        project = self.folder / "project"
+        if not project.exists():
+            copy_of_project(project)
+        readme = (ROOT / "README.md").read_text()
+        block = re.search(rf"<!-- {section} -->\n```bash\n(.*?)```\n<!-- /{section} -->", readme, re.DOTALL)[1]
+        for line in block.replace("\\\n", " ").splitlines():
+            words = [self.instead.get(word, word) for word in shlex.split(line)]
+            if words[0] != "docker":  # its image is built already
+                self.run(*words, cwd=project)
 
     def ask_for(self, deployment: str, week: str) -> str:
         """`prefect deployment run` for a week, yyMMdd; the id of the flow run."""

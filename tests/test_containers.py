@@ -7,9 +7,11 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import docker
@@ -26,7 +28,7 @@ from engine import (
     container_of,
     copy_of_project,
     docker_engine,
-    install_runner,
+    environment,
     prefect_server,
 )
 from gcs import Gcs
@@ -36,8 +38,8 @@ from web import Answer, Web
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 
 AGENT = ("prefect", "agent", "start", "-q", "default", "--run-once")
-DOCKER_WORKER = ("prefect", "worker", "start", "--pool", "pool-docker", "--type", "docker", "--run-once")
-PROCESS_WORKER = ("prefect", "worker", "start", "--pool", "pool-process", "--type", "process", "--run-once")
+DOCKER_WORKER = ("prefect", "worker", "start", "--pool", "pool-docker-mta", "--type", "docker", "--run-once")
+PROCESS_WORKER = ("prefect", "worker", "start", "--pool", "pool-process-mta", "--type", "process", "--run-once")
 BY_AGENT, BY_WORKER = "dep-docker-mta-de-101", "dep-pool-mta-de-101"
 PLANTED = "planted-where-no-image-may-find-it"
 
@@ -79,30 +81,23 @@ def source() -> Iterator[Web]:
 
 
 @pytest.fixture(scope="module")
-def machine(image: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def machine(installing: Future[Path], image: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A machine with a server of its own, and nothing on it but what prefect-requirements.txt lists."""
     home, folder = tmp_path_factory.mktemp("server"), tmp_path_factory.mktemp("elsewhere")
     with prefect_server(home) as api:
-        runner = install_runner(tmp_path_factory.mktemp("runner"))
-        yield Machine(runner, api, tmp_path_factory.mktemp("home"), folder)
+        yield Machine(installing.result(), api, tmp_path_factory.mktemp("home"), folder)
 
 
 @pytest.fixture(scope="module")
 def deployed(machine: Machine, lake: Gcs, source: Web) -> Machine:
     """Everything registered and deployed by the project's own scripts, as the README says."""
+    machine.instead |= {"~/key.json": str(machine.folder / "key.json"), "my-bucket": "lake", "mta-etl:v1": IMAGE}
     (machine.folder / "key.json").write_text(json.dumps(lake.service_account()))
-    machine.script("blocks/gcp_acc_block.py", "--file_path", "key.json", "--gcp_acc_block_name", "blk-gcp-svc-acc")
-    emulated = {"STORAGE_EMULATOR_HOST": lake.url}
-    bucket = (
-        "--gcp_acc_block_name",
-        "blk-gcp-svc-acc",
-        "--gcs_bucket_name",
-        "lake",
-        "--gcs_block_name",
-        "blk-gcs-name",
-    )
-    assert "every permission" in machine.script("blocks/gcs_block.py", *bucket, "--check", **emulated)
-    machine.script("blocks/gcs_block.py", *bucket)
+    machine.type("own server")
+    bucket = ("blocks/gcs_block.py", "--gcs_bucket_name", "lake", "--check")
+    assert "every permission" in machine.script(*bucket, STORAGE_EMULATOR_HOST=lake.url)
+    machine.type("agent")
+    machine.type("worker")
     pretended = {
         "MTA_TURNSTILE_URL": source.url,
         "MTA_RETRY_BASE": "0.01",
@@ -111,11 +106,8 @@ def deployed(machine: Machine, lake: Gcs, source: Web) -> Machine:
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",
     }
     given = [word for name, value in pretended.items() for word in ("--env", f"{name}={value}")]
-    where = ("--block_name", "blk-docker-mta", "--work_pool", "pool-docker", "--image_name", IMAGE)
+    where = ("--block_name", "blk-docker-mta", "--work_pool", "pool-docker-mta", "--image_name", IMAGE)
     machine.script("blocks/docker_block.py", *where, *given)
-    deploy = "deployments/docker_deploy_etl_web_to_gcs.py"
-    machine.script(deploy, "--block_name", "blk-docker-mta", "--deploy_name", BY_AGENT)
-    machine.script(deploy, "--work_pool", "pool-docker", "--deploy_name", BY_WORKER)
     return machine
 
 
@@ -133,7 +125,7 @@ def saturday(week: str) -> date:
 
 
 @both
-def test_a_week_lands_by_a_container(
+def test_a_week_lands_by_a_container_and_one_that_is_not_published_fails(
     deployed: Machine,
     engine: docker.DockerClient,
     lake: Gcs,
@@ -142,37 +134,29 @@ def test_a_week_lands_by_a_container(
     runner: tuple[str],
     week: str,
 ) -> None:
-    published = small_week(saturday(week))
+    published, missing = small_week(saturday(week)), f"{saturday(week) - timedelta(weeks=4):%y%m%d}"
     source.serve(f"/turnstile_{week}.txt", Answer(published))
-    flow_run = deployed.ask_for(deployment, week)
-    deployed.ended(deployed.start(*runner))
+    lands, fails = deployed.ask_for(deployment, week), deployed.ask_for(deployment, missing)
+    said = deployed.ended(deployed.start(*runner))
 
-    state = deployed.state_of(flow_run)
-    assert (state["type"], state["message"]) == ("COMPLETED", "1 week: 1 landed"), deployed.printed[-1]
+    state = deployed.state_of(lands)
+    assert (state["type"], state["message"]) == ("COMPLETED", "1 week: 1 landed"), said
     blob = lake.objects["lake"][f"turnstile/{week}.csv.gz"]
     assert gzip.decompress(blob.data) == expected(published)
-    assert blob.metadata["flow_run_id"] == flow_run
-    container = container_of(engine, flow_run)
+    assert blob.metadata["flow_run_id"] == lands
+    container = container_of(engine, lands)
     container.wait()
     assert container.attrs["Config"]["Image"] == IMAGE
     assert engine.containers.get(container.id).attrs["State"]["ExitCode"] == 0
     logs = container.logs().decode()
     deployed.printed.append(logs)
     assert f"turnstile {week}: landed, 500 rows" in logs
-    assert "COMPLETED" in deployed.run("prefect", "flow-run", "ls")
 
-
-@both
-def test_a_week_that_is_not_published_ends_failed(
-    deployed: Machine, lake: Gcs, deployment: str, runner: tuple[str], week: str
-) -> None:
-    missing = f"{saturday(week) - timedelta(weeks=4):%y%m%d}"
-    flow_run = deployed.ask_for(deployment, missing)
-    deployed.ended(deployed.start(*runner))
-    state = deployed.state_of(flow_run)
+    state = deployed.state_of(fails)
     assert state["type"] == "FAILED"
     assert f"turnstile {missing}: not published" in state["message"]
     assert f"turnstile/{missing}.csv.gz" not in lake.objects["lake"]
+    assert container_of(engine, fails).id != container.id
 
 
 @both
@@ -209,12 +193,12 @@ def test_a_container_killed_in_the_middle_leaves_a_failed_run_and_nothing_else(
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The project in a bare repository, as GitHub has it, on a branch of its own."""
+    """The project in a bare repository, as GitHub has it."""
     work = copy_of_project(tmp_path_factory.mktemp("work"))
     bare = tmp_path_factory.mktemp("github") / "mta.git"
     as_somebody = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
     for command in (
-        ["init", "--quiet", "--initial-branch", "live"],
+        ["init", "--quiet", "--initial-branch", "main"],
         ["add", "--all"],
         [*as_somebody, "commit", "--quiet", "-m", "As it is"],
         ["clone", "--quiet", "--bare", ".", str(bare)],
@@ -224,45 +208,53 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize(
-    ("flags", "runner", "week"),
+    ("section", "deployment", "runner", "week"),
     [
-        pytest.param(["--block_name", "blk-github-mta"], AGENT, "240203", id="agent"),
-        pytest.param(["--work_pool", "pool-process"], PROCESS_WORKER, "240210", id="worker"),
+        pytest.param("github agent", "dep-github-mta-de-101", AGENT, "240203", id="agent"),
+        pytest.param("github worker", "dep-github-pool-mta-de-101", PROCESS_WORKER, "240210", id="worker"),
     ],
 )
 def test_a_week_lands_from_a_repository_without_docker(
-    deployed: Machine, lake: Gcs, source: Web, repository: str, flags: list[str], runner: tuple[str], week: str
+    deployed: Machine,
+    lake: Gcs,
+    source: Web,
+    repository: str,
+    section: str,
+    deployment: str,
+    runner: tuple[str],
+    week: str,
 ) -> None:
     published = small_week(saturday(week))
     source.serve(f"/turnstile_{week}.txt", Answer(published))
-    deploy = (
-        "deployments/github_deploy_etl_web_to_gcs.py",
-        *flags,
-        "--deploy_name",
-        "dep-github",
-        "--github_path",
-        "flows",
-    )
-    if "--block_name" in flags:
-        assert "register it: python blocks/github_block.py --block_name blk-github-mta" in deployed.script(
-            *deploy, code=1
-        )
-        deployed.script("blocks/github_block.py", *flags, "--repository", repository, "--reference", "live")
-    else:
-        deploy += ("--repository", repository, "--reference", "live")
-        said = deployed.script(*deploy, code=1)
-        assert "make it: prefect work-pool create 'pool-process' --type process" in said
-        deployed.run("prefect", "work-pool", "create", "pool-process", "--type", "process")
-        assert "cannot be had from there" in deployed.script(*deploy, "--github_path", "nowhere", code=1)
-        assert "cannot be had from there" in deployed.script(*deploy, "--reference", "no-such-branch", code=1)
-    deployed.script(*deploy)
-    flow_run = deployed.ask_for("dep-github", week)
+    deployed.instead["https://github.com/USER/mta-weekly-etl"] = repository
+    deployed.type(section)
+    flow_run = deployed.ask_for(deployment, week)
     # What a container is given by its block or pool, these machines have in their environment.
-    here = {"MTA_TURNSTILE_URL": source.url, "STORAGE_EMULATOR_HOST": lake.url}
-    said = deployed.run(*runner, **here)
+    said = deployed.run(*runner, MTA_TURNSTILE_URL=source.url, STORAGE_EMULATOR_HOST=lake.url)
     state = deployed.state_of(flow_run)
     assert (state["type"], state["message"]) == ("COMPLETED", "1 week: 1 landed"), said
     assert gzip.decompress(lake.objects["lake"][f"turnstile/{week}.csv.gz"].data) == expected(published)
+
+
+def test_the_readmes_run_of_one_week(deployed: Machine, lake: Gcs, source: Web) -> None:
+    published = small_week(date(2023, 3, 25))
+    source.serve("/turnstile_230325.txt", Answer(published))
+    deployed.type("run")
+    deployed.ended(deployed.start(*AGENT))
+    assert gzip.decompress(lake.objects["lake"]["turnstile/230325.csv.gz"].data) == expected(published)
+
+
+def test_prefects_own_command_makes_the_same_deployment(deployed: Machine) -> None:
+    def stands() -> dict[str, Any]:
+        found = httpx.get(f"{deployed.api}/deployments/name/{BATCH}/{BY_AGENT}").json()
+        kept = "id path entrypoint parameters tags work_pool_name work_queue_name infrastructure_document_id"
+        return {name: found[name] for name in kept.split()} | {"schedules": [s["schedule"] for s in found["schedules"]]}
+
+    by_script = stands()
+    deployed.type("by hand")
+    assert stands() == by_script
+    deployed.type("agent")
+    assert stands() == by_script
 
 
 def test_the_next_year_of_saturdays_at_nine_in_new_york(deployed: Machine) -> None:
@@ -342,12 +334,45 @@ class TestImage:
         assert rest
 
 
+def test_all_of_it_in_one_command(engine: docker.DockerClient, image: object, tmp_path: Path) -> None:
+    """compose.yaml, with a web server of the test's own beside it."""
+    if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("docker compose is not installed")
+    published, project = small_week(), copy_of_project(tmp_path / "project")
+    (project / "web").mkdir()
+    (project / "web" / "turnstile_240106.txt").write_bytes(published)
+    (project / "web.yaml").write_text(
+        "services: {web: {image: mta-etl:compose, command: python -m http.server 8000 --directory /web, "
+        "volumes: ['./web:/web:ro']}}"
+    )
+    compose = ["docker", "compose", "-p", "mta-etl-test", "-f", "compose.yaml", "-f", "web.yaml"]
+    own = environment(MTA_TURNSTILE_URL="http://web:8000")
+
+    def run(*arguments: str) -> bytes:
+        ran = subprocess.run(
+            [*compose, *arguments], cwd=project, env=own, capture_output=True, check=False, timeout=300
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    week = ("-p", "year=2024", "-p", "month=1", "-p", "day=6", "--watch")
+    try:
+        for _ in range(2):  # the second time changes nothing
+            run("up", "--build", "--detach")
+        said = run("exec", "-T", "worker", "prefect", "deployment", "run", f"{BATCH}/saturday", *week)
+        assert b"Completed" in said
+        landed = run("exec", "-T", "worker", "cat", "data/lake/turnstile/240106.csv.gz")
+        assert gzip.decompress(landed) == expected(published)
+    finally:
+        run("down", "--volumes", "--rmi", "local")
+
+
 def test_no_key_is_shown_anywhere(deployed: Machine, lake: Gcs) -> None:
     """Last: it reads what all the others printed."""
     for block in ("gcp-credentials/blk-gcp-svc-acc", "gcs-bucket/blk-gcs-name", "docker-container/blk-docker-mta"):
         deployed.run("prefect", "block", "inspect", block)
     deployed.run("prefect", "deployment", "inspect", f"{BATCH}/{BY_AGENT}")
-    deployed.run("prefect", "work-pool", "inspect", "pool-docker")
+    deployed.run("prefect", "work-pool", "inspect", "pool-docker-mta")
     logs = httpx.post(f"{deployed.api}/logs/filter", json={"limit": 200}).json()
     deployed.printed.append(json.dumps(logs))
     key = lake.service_account()["private_key"]

@@ -1,8 +1,10 @@
 """The house stands as its plan says: arrows run one way, one version, exact pins, a README that says what is."""
 
 import ast
+import importlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +30,9 @@ FLOORS = [
 # Below, and yet nothing to each other.
 STRANGERS = {("convert", "lake"), ("convert", "download"), ("lake_bucket", "download"), ("lake_folder", "download")}
 README = (ROOT / "README.md").read_text()
+BLOCKS = {path.stem: path for path in (ROOT / "blocks").glob("*.py")}
+DEPLOYMENTS = {path.stem: path for path in (ROOT / "deployments").glob("*.py")}
+SCRIPTS = sorted((BLOCKS | DEPLOYMENTS).keys() - {"script", "weekly"})
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:
@@ -58,6 +63,14 @@ def test_arrows_run_downwards_and_siblings_are_imported_at_the_top(room: str) ->
             assert room in ("etl_web_to_gcs", "cli")
 
 
+def test_deployments_stand_on_blocks_and_blocks_on_flows() -> None:
+    for folder, above in ((ROOMS, BLOCKS | DEPLOYMENTS), (BLOCKS, DEPLOYMENTS)):
+        for name, path in folder.items():
+            assert [each for each, _ in imports(path) if each in above] == [], name
+    assert [each for each, _ in imports(BLOCKS["script"]) if each in BLOCKS] == []
+    assert [each for each, _ in imports(DEPLOYMENTS["weekly"]) if each in DEPLOYMENTS] == []
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_says_what_it_is_for_and_stays_small(room: str) -> None:
     text = ROOMS[room].read_text()
@@ -67,17 +80,26 @@ def test_a_room_says_what_it_is_for_and_stays_small(room: str) -> None:
 
 def test_warnings_of_every_room_are_errors() -> None:
     listed = re.findall(r"error:::\((.*?)\)", (ROOT / "pyproject.toml").read_text())
-    assert set(ROOMS) <= set("|".join(listed).split("|"))
+    assert {*ROOMS, *BLOCKS, *DEPLOYMENTS} <= set("|".join(listed).split("|"))
 
 
 def test_one_version() -> None:
     assert f'version = "{VERSION}"' in (ROOT / "pyproject.toml").read_text()
     assert f"## {VERSION}" in (ROOT / "CHANGELOG.md").read_text()
+    assert f'image.version="{VERSION}"' in (ROOT / "Dockerfile").read_text()
+
+
+def test_one_version_of_prefect() -> None:
+    """In what machines install, in what the image installs, in the base it stands on and in the server beside it."""
+    for name in ("prefect-requirements.txt", "docker-requirements.txt", "requirements/dev.txt"):
+        assert re.findall(r"^prefect==(\S+)", (ROOT / name).read_text(), re.M) == ["2.20.26"]
+    for name in ("Dockerfile", "compose.yaml"):
+        assert set(re.findall(r"prefecthq/prefect:(\S+)", (ROOT / name).read_text())) == {"2.20.26-python3.11"}
 
 
 def test_every_pin_is_exact_and_the_same_everywhere() -> None:
     pins = {}
-    for name in ("requirements/dev.txt", "prefect-requirements.txt"):
+    for name in ("requirements/dev.txt", "prefect-requirements.txt", "docker-requirements.txt"):
         for line in (ROOT / name).read_text().splitlines():
             if line and not line.startswith((" ", "#")):
                 package, version = re.fullmatch(r"([\w.-]+)==(\S+)( ;.*)?", line).group(1, 2)
@@ -102,10 +124,10 @@ def test_the_readme_names_every_variable_room_and_make_target() -> None:
             assert f"{row} `{field.default:g}` |" in README
         elif isinstance(field.default, str):
             assert f"{row} `{field.default}` |" in README
-    for room in ROOMS:
-        assert f"flows/{room}.py" in README
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
-    assert set(re.findall(r"make ([a-z]+)`", README)) <= targets
+    for path in (*ROOMS.values(), *BLOCKS.values(), *DEPLOYMENTS.values()):
+        assert f"{path.relative_to(ROOT)}" in README
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"make ([a-z-]+)`", README)) <= targets
 
 
 def test_the_readmes_object_is_what_lands() -> None:
@@ -113,3 +135,17 @@ def test_the_readmes_object_is_what_lands() -> None:
     facts = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in facts.stdout.split():
         assert f"`{name}`" in README
+
+
+def test_the_readme_names_every_flag_of_the_scripts() -> None:
+    for name in SCRIPTS:
+        for action in importlib.import_module(name).parser()._actions:
+            assert action.option_strings[-1] == "--help" or f"{action.option_strings[-1]}" in README, name
+
+
+def test_the_readmes_commands_are_whole() -> None:
+    """Those of scripts, by their own flags; the tests with containers run them."""
+    found = re.findall(r"python (?:blocks|deployments)/(\w+)\.py (.*)", README.replace("\\\n", " "))
+    assert {name for name, _ in found} == set(SCRIPTS)
+    for name, flags in found:
+        importlib.import_module(name).parser().parse_args(shlex.split(flags))
