@@ -48,7 +48,7 @@ class Step:
 
 def parser(description: str, file: str) -> argparse.ArgumentParser:
     """The flags every script has. `file` is the script's own."""
-    made = argparse.ArgumentParser(prog=Path(file).name, description=description)
+    made = cli.OneLineParser(prog=Path(file).name, description=description)
     made.add_argument("--dry-run", action="store_true", help="check the flags, say what would be done, touch nothing")
     return made
 

@@ -27,9 +27,8 @@ TYPES = {
 
 def parser() -> argparse.ArgumentParser:
     """The flags, as `--help` shows them."""
-    made = weekly.parser("Deploy the flow to run in containers of its image, on a schedule.", __file__)
-    made.add_argument(
-        "--block_name", type=script.block_name, metavar="N", help="run in this Docker Container block, by an agent"
+    made = weekly.parser(
+        "Deploy the flow to run in containers of its image, on a schedule.", __file__, "a Docker Container block"
     )
     made.add_argument("--image", metavar="I", help="an image of its own; default: that of the block or pool")
     return made

@@ -30,8 +30,7 @@ TYPES = {"process": "prefect work-pool create '{name}' --type process"}
 
 def parser() -> argparse.ArgumentParser:
     """The flags, as `--help` shows them."""
-    made = weekly.parser("Deploy the flow to run from a repository, on a schedule.", __file__)
-    made.add_argument("--block_name", type=script.block_name, metavar="N", help="the GitHub block, for an agent")
+    made = weekly.parser("Deploy the flow to run from a repository, on a schedule.", __file__, "a GitHub block")
     made.add_argument(
         "--github_path",
         default="flows",

@@ -54,10 +54,12 @@ class Place:
     job_variables: dict[str, Any] | None = None
 
 
-def parser(description: str, file: str) -> argparse.ArgumentParser:
-    """The flags both deployments have."""
+def parser(description: str, file: str, block: str) -> argparse.ArgumentParser:
+    """The flags both deployments have; `block` says what block the script takes."""
     made = script.parser(description, file)
-    made.add_argument("--work_pool", type=script.plain_name, metavar="P", help="run in this work pool, by its workers")
+    where = made.add_mutually_exclusive_group(required=True)
+    where.add_argument("--block_name", type=script.block_name, metavar="N", help=f"{block}; an own server, by an agent")
+    where.add_argument("--work_pool", type=script.plain_name, metavar="P", help="a work pool; by its workers")
     made.add_argument("--deploy_name", type=script.plain_name, required=True, metavar="D", help="the deployment's name")
     made.add_argument("--cron", default=SATURDAY_AT_NINE, help="when, default '%(default)s': Saturdays at nine")
     made.add_argument("--timezone", default=NEW_YORK, metavar="ZONE", help="where, default %(default)s")
@@ -113,10 +115,6 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
 
 def check(options: argparse.Namespace) -> str:
     """Refuse what cannot be used, before any request; say the deployment in words."""
-    if bool(options.block_name) == bool(options.work_pool):
-        raise BadArgument(
-            "give --block_name (an own server, by an agent) or --work_pool (by a worker), one of the two."
-        )
     when = schedule(options)
     parameters(options)
     return f"'{main_flow.name}/{options.deploy_name}': cron {when.cron} in {when.timezone}, to {options.lake}"
@@ -162,7 +160,7 @@ async def put(
     write files there, and start again a deployment that a person has paused.
 
     Raises:
-        EtlError: its lake is not registered, or it is there and cannot be turned into this one.
+        EtlError: its lake is not registered.
     """
     if options.lake.startswith(BLOCK):
         lake = options.lake.removeprefix(BLOCK)

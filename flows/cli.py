@@ -30,14 +30,17 @@ LANDED, NOT_LANDED, BAD_ARGUMENT, INTERRUPTED = 0, 1, 2, 130  # exit codes
 _progress: Any = None  # rich's progress display while a person looks on, else None
 
 
-class _Parser(argparse.ArgumentParser):
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong with a flag in one line, and ends with exit code 2."""
+
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_ARGUMENT, f"{self.prog}: {message}\n")  # one line, without the usage
+        """See ArgumentParser."""
+        self.exit(BAD_ARGUMENT, f"{self.prog}: {message}\n")  # without the usage
 
 
 def parser() -> argparse.ArgumentParser:
     """The flags, as `--help` shows them."""
-    parser = _Parser(
+    parser = OneLineParser(
         prog="etl_web_to_gcs.py",
         description="Land weekly public files in the lake. Without a period: the newest due week.",
         epilog="Exit code 0: every due week asked for is in the lake. 1: some is not. 2: bad arguments.",

@@ -7,7 +7,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +29,7 @@ from engine import (
     copy_of_project,
     docker_engine,
     environment,
+    install_runner,
     prefect_server,
 )
 from gcs import Gcs
@@ -48,6 +49,13 @@ PLANTED = "planted-where-no-image-may-find-it"
 def engine() -> Iterator[docker.DockerClient]:
     with docker_engine() as engine:
         yield engine
+
+
+@pytest.fixture(scope="module")
+def installing(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Path]]:
+    """The environment of an agent or worker, which is installed while the image is built and the server starts."""
+    with ThreadPoolExecutor() as pool:
+        yield pool.submit(install_runner, tmp_path_factory.mktemp("runner"))
 
 
 @pytest.fixture(scope="module")

@@ -290,7 +290,7 @@ def test_a_source_that_skips_a_week_and_has_two_the_week_after_leaves_no_gap(
 
     monkeypatch.setenv("MTA_TURNSTILE_URL", web.url)
     monkeypatch.setenv("MTA_SPOOL", str(tmp_path / "spool"))
-    flags = weekly.parser("", DOCKER).parse_args([*NAME, "--lake", str(tmp_path / "lake")])
+    flags = weekly.parser("", DOCKER, "").parse_args([*NAME, *BY[1], "--lake", str(tmp_path / "lake")])
     given = weekly.parameters(flags)  # what every scheduled run is given
     assert given["catch_up"] == 8
 
