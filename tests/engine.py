@@ -89,7 +89,7 @@ def build(context: Path) -> None:
 
 
 def copy_of_project(folder: Path) -> Path:
-    """The files git knows or would take, as they are now."""
+    """The files git knows or would take, as they are now, in a folder; returns it."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -101,6 +101,19 @@ def copy_of_project(folder: Path) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     return folder
+
+
+def bare_repository(folder: Path) -> str:
+    """The project in a bare repository, as GitHub has it; its address."""
+    work, bare = copy_of_project(folder / "work"), folder / "mta.git"
+    for command in (
+        ["init", "--quiet", "--initial-branch", "main"],
+        ["add", "--all"],
+        ["-c", "user.name=Test", "-c", "user.email=test@example.com", "commit", "--quiet", "-m", "As it is"],
+        ["clone", "--quiet", "--bare", ".", str(bare)],
+    ):
+        subprocess.run(["git", *command], cwd=work, check=True)
+    return bare.as_uri()
 
 
 def install_runner(folder: Path) -> Path:

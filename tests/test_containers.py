@@ -24,6 +24,7 @@ from engine import (
     IMAGE,
     ROOT,
     Machine,
+    bare_repository,
     build,
     container_of,
     copy_of_project,
@@ -193,22 +194,6 @@ def test_a_container_killed_in_the_middle_leaves_a_failed_run_and_nothing_else(
     assert gzip.decompress(lake.objects["lake"][f"turnstile/{killed}.csv.gz"].data) == expected(published)
 
 
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The project in a bare repository, as GitHub has it."""
-    work = copy_of_project(tmp_path_factory.mktemp("work"))
-    bare = tmp_path_factory.mktemp("github") / "mta.git"
-    as_somebody = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-    for command in (
-        ["init", "--quiet", "--initial-branch", "main"],
-        ["add", "--all"],
-        [*as_somebody, "commit", "--quiet", "-m", "As it is"],
-        ["clone", "--quiet", "--bare", ".", str(bare)],
-    ):
-        subprocess.run(["git", *command], cwd=work, check=True)
-    return bare.as_uri()
-
-
 @pytest.mark.parametrize(
     ("section", "deployment", "runner", "week"),
     [
@@ -220,7 +205,7 @@ def test_a_week_lands_from_a_repository_without_docker(
     deployed: Machine,
     lake: Gcs,
     source: Web,
-    repository: str,
+    tmp_path: Path,
     section: str,
     deployment: str,
     runner: tuple[str],
@@ -228,7 +213,7 @@ def test_a_week_lands_from_a_repository_without_docker(
 ) -> None:
     published = small_week(saturday(week))
     source.serve(f"/turnstile_{week}.txt", Answer(published))
-    deployed.instead["https://github.com/USER/mta-weekly-etl"] = repository
+    deployed.instead["https://github.com/USER/mta-weekly-etl"] = bare_repository(tmp_path)
     deployed.type(section)
     flow_run = deployed.ask_for(deployment, week)
     # What a container is given by its block or pool, these machines have in their environment.

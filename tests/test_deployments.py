@@ -1,6 +1,5 @@
 """The scripts that deploy: what stands at the API afterwards, what they refuse; a late source leaves no gap."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -16,7 +15,7 @@ from prefect_gcp.cloud_storage import GcsBucket
 
 import weekly
 from conftest import Ran, ask, content, expected, small_week
-from engine import copy_of_project
+from engine import bare_repository
 from etl_web_to_gcs import main_flow
 from gcs import Gcs
 from settings import VERSION
@@ -233,14 +232,7 @@ def test_parameters_are_held_to_their_types(script: Script, lake: None, box: Non
 class TestFromARepository:
     @pytest.fixture(scope="class")
     def repository(self, tmp_path_factory: pytest.TempPathFactory) -> str:
-        work = copy_of_project(tmp_path_factory.mktemp("work"))
-        for command in (
-            ["init", "--quiet", "--initial-branch", "live"],
-            ["add", "--all"],
-            ["-c", "user.name=Test", "-c", "user.email=test@example.com", "commit", "--quiet", "-m", "As it is"],
-        ):
-            subprocess.run(["git", *command], cwd=work, check=True)
-        return work.as_uri()
+        return bare_repository(tmp_path_factory.mktemp("github"))
 
     @pytest.fixture
     def pool(self) -> None:
@@ -250,13 +242,13 @@ class TestFromARepository:
         self, script: Script, lake: None, pool: None, repository: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         Secret(value="ghp_very-secret").save("token")
-        at = ("--repository", repository, "--reference", "live")
+        at = ("--repository", repository, "--reference", "main")
         ran = script(GITHUB, *BY[1], *NAME, *at, "--token_block", "token")
         assert ran.code == 0, ran.err
         stands = deployment()
         (step,) = stands.pull_steps
         clone = step["prefect.deployments.steps.git_clone"]
-        assert (clone["repository"], clone["branch"]) == (repository, "live")
+        assert (clone["repository"], clone["branch"]) == (repository, "main")
         assert "{{ prefect.blocks.secret.token }}" in str(clone)
         assert "very-secret" not in ran.out + ran.err + str(stands)
         assert (stands.path, stands.entrypoint) == (None, "flows/etl_web_to_gcs.py:main_flow")
