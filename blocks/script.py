@@ -26,10 +26,6 @@ from errors import BadArgument, EtlError, sentence
 
 DONE, FAILED, BAD_ARGUMENT, INTERRUPTED = cli.LANDED, cli.NOT_LANDED, cli.BAD_ARGUMENT, cli.INTERRUPTED  # exit codes
 
-# An agent pool, and the blocks it runs by, are deprecated and still the way of an own Prefect 2 server; the README says
-# which way is whose.
-warnings.filterwarnings("ignore", category=PrefectDeprecationWarning)
-
 
 @dataclass(frozen=True)
 class Step:
@@ -61,12 +57,15 @@ def run(
     """Do a script's steps, or with --dry-run say them; return the exit code: 0 done, 1 failed, 2 a bad flag."""
     options = the_parser.parse_args(arguments)
     try:
-        for step in (planned := steps(options)):
+        with warnings.catch_warnings():
+            # The blocks that agents run by are deprecated, and still the way of an own server; the README says whose.
+            warnings.simplefilter("ignore", PrefectDeprecationWarning)
+            planned = steps(options)
             if options.dry_run:
-                print(f"would {step.verb} {step.what}")
-        if not options.dry_run:
-            cli.prepare_prefect()
-            asyncio.run(_do(planned))
+                print(*(f"would {step.verb} {step.what}" for step in planned), sep="\n")
+            else:
+                cli.prepare_prefect()
+                asyncio.run(_do(planned))
     except KeyboardInterrupt:
         print("interrupted: what was said is done; run it again", file=sys.stderr)
         return INTERRUPTED
