@@ -143,7 +143,10 @@ def steps(options: argparse.Namespace) -> list[script.Step]:
     if not (options.block_name or options.work_pool):
         raise BadArgument("give --block_name (an own server) or --work_pool (Prefect Cloud or an own server), or both.")
     container, planned = build_container(options), []
-    what = f"image {container.image}, pull {options.pull_policy}"
+    what = ", ".join(
+        [f"image {container.image}", f"pull {options.pull_policy}", f"variables {' '.join(container.env)}"]
+        + ([f"volumes {' '.join(container.volumes)}"] if container.volumes else [])
+    )
     tag = container.image.rpartition("/")[2].partition(":")[2]
     if tag in ("", "latest") and options.pull_policy != ImagePullPolicy.ALWAYS.value:
         what += " (without a tag of its own a newer image is not noticed)"

@@ -97,7 +97,7 @@ def steps(options: argparse.Namespace) -> list[script.Step]:
         return "it holds every permission the loads need"
 
     if options.check:
-        return [script.Step("check", f"gs://{bucket} with gcp-credentials/{account}", check)]
+        return [script.Step("check", f"gs://{bucket} with gcp-credentials/{account}", check, writes=False)]
     what = f"gcs-bucket/{name}: gs://{bucket} with gcp-credentials/{account}"
     return [script.Step("register", what, register)]
 

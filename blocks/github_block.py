@@ -23,8 +23,10 @@ from errors import BadArgument
 def parser() -> argparse.ArgumentParser:
     """The flags, as `--help` shows them."""
     made = script.parser("Register the repository the flows are fetched from.", __file__)
-    made.add_argument("--block_name", type=script.block_name, required=True, metavar="N")
-    made.add_argument("--repository", type=repository, required=True, metavar="URL")
+    made.add_argument("--block_name", type=script.block_name, required=True, metavar="N", help="the block's name")
+    made.add_argument(
+        "--repository", type=repository, required=True, metavar="URL", help="its address, over https or ssh"
+    )
     made.add_argument(
         "--reference", type=reference, metavar="R", help="a branch or tag; default: the repository's default branch"
     )

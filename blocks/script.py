@@ -35,11 +35,13 @@ class Step:
         verb: in its plain form, regular: "register".
         what: in words, without a secret.
         do: does it at Prefect's API; what it returns is said besides.
+        writes: whether it changes anything there.
     """
 
     verb: str
     what: str
     do: Callable[[], Awaitable[str | None]]
+    writes: bool = True
 
 
 def parser(description: str, file: str) -> argparse.ArgumentParser:
@@ -79,8 +81,8 @@ async def _do(steps: Sequence[Step]) -> None:
     for step in steps:
         more = await step.do()
         print(f"{step.verb}ed {step.what}{f'; {more}' if more else ''}", flush=True)
-    if not PREFECT_API_URL.value():
-        print("in this machine's own database, for PREFECT_API_URL is not set: no server, agent or worker sees it")
+    if not PREFECT_API_URL.value() and any(step.writes for step in steps):
+        print("in the database of PREFECT_HOME, for PREFECT_API_URL is not set: a server elsewhere does not see it")
 
 
 def _said(error: Exception) -> str:

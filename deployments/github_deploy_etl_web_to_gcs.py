@@ -8,6 +8,7 @@ The machine of the agent or worker needs git and what prefect-requirements.txt l
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -16,6 +17,7 @@ from typing import Any
 from prefect import Flow
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.exceptions import MissingFlowError
 from prefect.runner.storage import GitRepository
 
 import weekly  # lets the others be found
@@ -25,6 +27,8 @@ import script
 from errors import BadArgument, EtlError, sentence
 from github_block import reference, repository
 
+# What git reads: no waiting for somebody to type a login, nor longer than 60 s for a server that sends nothing.
+GIT = {"GIT_TERMINAL_PROMPT": "0", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
 TYPES = {"process": "prefect work-pool create '{name}' --type process"}
 
 
@@ -70,18 +74,28 @@ def steps(options: argparse.Namespace) -> list[script.Step]:
                 return await weekly.put(client, options, place)
             pool = await weekly.work_pool(client, options, TYPES)
             fetched = await git(client, options)
-            try:
-                # Cloned here once, so that an address, branch or folder without the flow is not deployed.
-                remote: Flow[..., Any] = await Flow.from_source(source=fetched, entrypoint=entrypoint)
-            except (RuntimeError, OSError, ImportError, AttributeError, SyntaxError) as error:
-                raise EtlError(
-                    f"{options.repository}: {entrypoint} cannot be had from there ({sentence(error)}); look at the "
-                    "address, --reference and --github_path"
-                ) from None
+            remote = await fetch(fetched, entrypoint, options.repository)
             place = weekly.Place(entrypoint, work_pool=pool.name, pull_steps=(fetched.to_pull_step(),))
             return await weekly.put(client, options, place, remote)
 
     return [script.Step("deploy", what, deploy)]
+
+
+async def fetch(repository: GitRepository, entrypoint: str, address: str) -> Flow[..., Any]:
+    """The flow as the repository has it, cloned here once: what holds no flow is not deployed.
+
+    Raises:
+        EtlError: it cannot be cloned, or the flow is not in it.
+    """
+    os.environ |= GIT
+    try:
+        flow: Flow[..., Any] = await Flow.from_source(source=repository, entrypoint=entrypoint)
+    except (RuntimeError, OSError, ImportError, AttributeError, SyntaxError, MissingFlowError) as error:
+        raise EtlError(
+            f"{address}: {entrypoint} cannot be had from there ({sentence(error)}); look at the address, --reference, "
+            "--github_path and, of a private repository, --token_block"
+        ) from None
+    return flow
 
 
 async def git(client: PrefectClient, options: argparse.Namespace) -> GitRepository:

@@ -25,6 +25,8 @@ from prefect.utilities.callables import parameter_schema
 import script  # lets the others be found
 
 # isort: split
+from croniter import CroniterBadDateError, croniter
+
 from errors import BadArgument, EtlError
 from etl_web_to_gcs import DEFAULT_BLOCK, main_flow
 from feeds import AUTO, FEEDS
@@ -92,11 +94,16 @@ def schedule(options: argparse.Namespace) -> CronSchedule:
     Raises:
         BadArgument: the cron line or the time zone cannot be used.
     """
+    said = f"--cron {options.cron!r} --timezone {options.timezone!r}"
     try:
-        return CronSchedule(cron=options.cron, timezone=options.timezone)
+        when = CronSchedule(cron=options.cron, timezone=options.timezone)
+        croniter(options.cron).get_next()
+    except CroniterBadDateError:  # it would stop the server's scheduler, for everybody
+        raise BadArgument(f"{said}: there is no such day, ever.") from None
     except ValueError as error:
         fault = " ".join(str(error).splitlines()[2:]).partition(" (type=")[0].strip()
-        raise BadArgument(f"--cron {options.cron!r} --timezone {options.timezone!r}: {fault}.") from None
+        raise BadArgument(f"{said}: {fault}.") from None
+    return when
 
 
 def parameters(options: argparse.Namespace) -> dict[str, Any]:
@@ -127,13 +134,13 @@ async def work_pool(client: PrefectClient, options: argparse.Namespace, types: d
         EtlError: it does not exist, or is of another type.
     """
     name = options.work_pool
-    make = " or ".join(command.format(name=name) for command in types.values())
     try:
         pool = await client.read_work_pool(name)
     except ObjectNotFound:
+        make = " or ".join(command.format(name=name) for command in types.values())
         raise EtlError(f"work pool {name}: there is none of that name; make it: {make}") from None
     if pool.type not in types:
-        raise EtlError(f"work pool {name}: is of type {pool.type}, not {' or '.join(types)}; make another: {make}")
+        raise EtlError(f"work pool {name}: is of type {pool.type}, not {' or '.join(types)}; name another pool")
     return pool
 
 

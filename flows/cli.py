@@ -258,6 +258,6 @@ async def _ask_prefect() -> None:
         if fault:
             url = httpx.URL(str(client.api_url)).copy_with(userinfo=b"")
             raise EtlError(
-                f"the Prefect API at {url} cannot be reached ({sentence(fault)}); start it, or unset "
-                "PREFECT_API_URL to run without a server"
+                f"the Prefect API at {url} cannot be reached ({sentence(fault)}); start it, or run "
+                "'prefect config unset PREFECT_API_URL' (and unset the variable) to do without a server"
             )

@@ -257,6 +257,10 @@ def open_lake(name: str) -> Lake:
             f"lake {name}: its credentials block holds no key and this machine has no Application Default Credentials; "
             "give it some (gcloud auth application-default login, or a service account), or the block a key"
         ) from error
+    except PermissionError as error:
+        raise LakeFailed(
+            f"lake {name}: the credentials in {error.filename} cannot be read; give the user of this run access to them"
+        ) from error
     except (GoogleAuthError, ValueError, KeyError, OSError, RuntimeError) as error:
         if isinstance(error.__cause__, ObjectNotFound):
             raise LakeFailed(

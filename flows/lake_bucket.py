@@ -160,7 +160,7 @@ class BucketLake:
             except passing as error:
                 fault = TryAgain(f"{self}: {_first_line(error)}", _retry_after(error))
             except google.NotFound as error:
-                raise LakeFailed(f"{self}: {_missing(error)}; check the names in the block") from error
+                raise LakeFailed(f"{self}: {_missing(error)}; check its name") from error
             except (google.Forbidden, google.Unauthorized, auth.GoogleAuthError) as error:
                 if not getattr(error, "retryable", False):
                     raise LakeFailed(

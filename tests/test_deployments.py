@@ -1,5 +1,6 @@
 """The scripts that deploy: what stands at the API afterwards, what they refuse; a late source leaves no gap."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -192,6 +193,7 @@ def test_a_pool_of_another_type(script: Script, lake: None, box: None) -> None:
         (DOCKER, (*BY[0], *BY[1])),
         (DOCKER, (*BY[0], "--cron", "every saturday")),
         (DOCKER, (*BY[0], "--cron", "0 9 * *")),
+        (DOCKER, (*BY[0], "--cron", "0 9 31 2 *")),
         (DOCKER, (*BY[0], "--timezone", "New York")),
         (DOCKER, (*BY[0], "--catch-up", "0")),
         (DOCKER, (*BY[0], "--catch-up", "many")),
@@ -265,6 +267,22 @@ class TestFromARepository:
             assert (ran.code, "cannot be had from there" in ran.err) == (1, True), ran.err
         with pytest.raises(ObjectNotFound):
             deployment()
+
+    def test_a_repository_that_refuses_or_hangs(
+        self, script: Script, lake: None, pool: None, web: Web, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import github_deploy_etl_web_to_gcs
+
+        asked = "/mta/info/refs?service=git-upload-pack"
+        web.serve(asked, Answer(status=401, headers={"WWW-Authenticate": 'Basic realm="git"'}))
+        ran = script(GITHUB, *BY[1], *NAME, "--repository", f"{web.url}/mta")
+        assert (ran.code, "of a private repository, --token_block" in ran.err) == (1, True)
+        web.serve(asked, Answer(wait=60))
+        monkeypatch.setitem(github_deploy_etl_web_to_gcs.GIT, "GIT_HTTP_LOW_SPEED_TIME", "1")
+        began = time.monotonic()
+        ran = script(GITHUB, *BY[1], *NAME, "--repository", f"{web.url}/mta")
+        assert (ran.code, "cannot be had from there" in ran.err) == (1, True)
+        assert time.monotonic() - began < 30, "it waited for the server to hang up"
 
     def test_an_agent_takes_the_flows_folder_of_the_block(self, script: Script, lake: None, repository: str) -> None:
         assert script("github_block", "--block_name", "hub", "--repository", repository).code == 0

@@ -256,6 +256,20 @@ def test_a_missing_bucket(land: Land, gcs: Gcs, web: Web) -> None:
     assert land(lake="gcs-bucket/blk-gcs-name").code == 0
 
 
+def test_credentials_that_may_not_be_read(land: Land, gcs: Gcs, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a container's user of a mounted key; root, who may read all, gets the system's own error put in its way."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/run/key.json")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GcpCredentials, "block_initialization", refuse)
+        ran = land(lake=None)
+    assert ran.code == 1
+    assert "the credentials in /run/key.json cannot be read; give the user of this run access" in ran.err
+    assert land(lake=None).code == 0
+
+
 def test_a_block_that_is_not_registered(land: Land, web: Web) -> None:
     ran = land(lake="gcs-bucket/none-such")
     assert ran.code == 1
