@@ -9,7 +9,6 @@ here shows in clear to whoever may look at the block or the pool: it is no place
 
 import argparse
 import re
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +23,7 @@ import script  # lets the others be found
 from errors import BadArgument, EtlError
 
 PREFECT_HOME = "/opt/prefect/data/prefect"  # the image's; an agent's own, a path of its machine, would travel instead
-SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|PRIVATE", re.IGNORECASE)
+SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|PRIVATE|AUTH|HEADER|DSN|(^|_)PAT(_|$)", re.IGNORECASE)
 NAMES_A_FILE = "GOOGLE_APPLICATION_CREDENTIALS"  # looks secret, and holds a path
 TYPE = "docker"  # of the work pool
 
@@ -32,7 +31,9 @@ TYPE = "docker"  # of the work pool
 def parser() -> argparse.ArgumentParser:
     """The flags, as `--help` shows them."""
     made = script.parser("Register the container that runs the flows.", __file__)
-    made.add_argument("--image_name", required=True, metavar="I", help="the image, with its tag")
+    made.add_argument(
+        "--image_name", type=script.image_name, required=True, metavar="I", help="the image, with its tag"
+    )
     made.add_argument(
         "--block_name", type=script.block_name, metavar="N", help="make a Docker Container block, for an agent"
     )
@@ -73,10 +74,8 @@ def build_container(options: argparse.Namespace) -> DockerContainer:
     """The container, as a block that is not saved yet.
 
     Raises:
-        BadArgument: a name, variable or volume cannot be used, or would show a secret.
+        BadArgument: a variable or volume cannot be used, or would show a secret.
     """
-    if not re.fullmatch(r"[a-z0-9][\w./:@-]*", options.image_name):
-        raise BadArgument(f"image {options.image_name!r} is no image's name, such as user/mta-etl:v1.")
     variables: dict[str, str | None] = {"PREFECT_HOME": PREFECT_HOME, **dict(map(_variable, options.env))}
     container = DockerContainer(
         image=options.image_name,
@@ -93,10 +92,12 @@ def build_container(options: argparse.Namespace) -> DockerContainer:
 def _variable(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise BadArgument(f"--env {name}: must be KEY=VALUE.")
+        raise BadArgument(
+            "--env: must be KEY=VALUE, and KEY of letters, digits and _."
+        )  # not shown: it may be a secret
     if name == NAMES_A_FILE and value.startswith("/"):
         return name, value
-    if SECRET.search(name) or re.search(r"://[^/]*@|PRIVATE KEY", value):
+    if SECRET.search(name) or re.search(r"://.*@", value) or script.SECRET_VALUE.search(value):
         raise BadArgument(
             f"--env {name}: looks like a secret, and would show in clear in the block or pool. A Google key goes into "
             "a block of its own (blocks/gcp_acc_block.py); any other into a Secret block, or a file of the machine "
@@ -170,4 +171,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end(main())

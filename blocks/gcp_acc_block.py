@@ -9,7 +9,7 @@ it there: prefer the keyless form, which takes the Application Default Credentia
 
 import argparse
 import json
-import sys
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import script  # lets the others be found
 from errors import EtlError
 
 DEFAULT_NAME = "blk-gcp-svc-acc"
+LARGEST = 64 * 1024  # bytes; a key has 2.4 KB
 NEEDED = ("client_email", "private_key", "token_uri")  # what google-auth signs a token with
 
 
@@ -52,6 +53,8 @@ def read_key(file: str) -> dict[str, Any]:
     """
     path, where = Path(script.home(file)), "make a key of a service account: console.cloud.google.com, IAM & Admin"
     try:
+        if path.exists() and not (path.is_file() and path.stat().st_size <= LARGEST):
+            raise EtlError(f"key file {path}: a folder, a pipe or too large, no JSON key file; {where}")
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise EtlError(f"key file {path}: {error.strerror}; give the path of a JSON key file") from None
@@ -61,8 +64,11 @@ def read_key(file: str) -> dict[str, Any]:
         raise EtlError(f"key file {path}: empty; {where}")
     try:
         key: Any = json.loads(text)
+        json.dumps(key, ensure_ascii=False).encode()  # half a character is JSON, and no API takes it
     except json.JSONDecodeError as error:
         raise EtlError(f"key file {path}: no JSON (line {error.lineno}); {where}") from None
+    except (ValueError, RecursionError):
+        raise EtlError(f"key file {path}: no JSON that a key is written in; {where}") from None
     key = key if isinstance(key, dict) else {}
     kind = key.get("type")
     if kind == "authorized_user":
@@ -71,16 +77,22 @@ def read_key(file: str) -> dict[str, Any]:
         raise EtlError(f"key file {path}: its type is not service_account; {where}")
     if missing := [name for name in NEEDED if not isinstance(key.get(name), str) or not key[name]]:
         raise EtlError(f"key file {path}: not whole, it has no {' and no '.join(missing)}; {where}")
+    if not re.fullmatch(r"[\w.+-]+@[\w.-]+", key["client_email"]) or not re.fullmatch(r"[\w.:-]*", _project(key)):
+        raise EtlError(f"key file {path}: its client_email or project_id is none; {where}")
     return dict(key)
 
 
-def build_block(file: str | None) -> GcpCredentials:
-    """The block, with the key of a file or keyless.
+def _project(key: dict[str, Any]) -> str:
+    return str(key.get("project_id") or "")
+
+
+def build_block(key: dict[str, Any] | None) -> GcpCredentials:
+    """The block, with a key or keyless.
 
     Raises:
         EtlError: the key cannot be used, or this machine has no Application Default Credentials.
     """
-    if file is None:
+    if key is None:
         try:
             return GcpCredentials()
         except (GoogleAuthError, OSError, ValueError):
@@ -88,22 +100,25 @@ def build_block(file: str | None) -> GcpCredentials:
                 "no key file was given, and this machine has no Application Default Credentials; run 'gcloud auth "
                 "application-default login', set GOOGLE_APPLICATION_CREDENTIALS, or give --file_path"
             ) from None
-    key = read_key(file)
     try:
-        return GcpCredentials(service_account_info=key, project=key.get("project_id"))
+        return GcpCredentials(service_account_info=key, project=_project(key) or None)
     except (GoogleAuthError, ValueError, TypeError):  # its text is not shown: it may quote the key
-        raise EtlError(f"key file {file}: its private key cannot be read; download the key again") from None
+        raise EtlError(f"the private key of {key['client_email']} cannot be read; download the key again") from None
 
 
 def steps(options: argparse.Namespace) -> list[script.Step]:
     """What the script does."""
-    block, name = build_block(options.file_path), options.gcp_acc_block_name
-    who = f"the key of {block._service_account_email}" if block.service_account_info else "keyless, each machine's own"
+    name, key = options.gcp_acc_block_name, None
+    who = "keyless, by the Application Default Credentials of each machine"
+    if options.file_path is not None:
+        key = read_key(options.file_path)
+        build_block(key)
+        who = f"the key of {key['client_email']}, project {_project(key) or 'not named'}"
 
     async def register() -> None:
-        await block.save(name, overwrite=True)
+        await build_block(key).save(name, overwrite=True)
 
-    return [script.Step("register", f"gcp-credentials/{name}: {who}, project {block.project}", register)]
+    return [script.Step("register", f"gcp-credentials/{name}: {who}", register)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,4 +127,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end(main())

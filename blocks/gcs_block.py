@@ -7,14 +7,15 @@ The block refers to the credentials block and holds no copy of the key.
 """
 
 import argparse
+import json
 import re
-import sys
 from collections.abc import Sequence
 
 from google.auth.exceptions import GoogleAuthError
 from prefect.exceptions import ObjectNotFound
 from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
+from pydantic.v1 import ValidationError
 
 import script  # lets the others be found
 
@@ -68,6 +69,8 @@ async def credentials(name: str) -> GcpCredentials:
     make = f"python blocks/gcp_acc_block.py --gcp_acc_block_name {name} [--file_path KEY.json]"
     try:
         return await GcpCredentials.load(name)
+    except (json.JSONDecodeError, ValidationError):
+        raise  # the API's, not the block's
     except (GoogleAuthError, OSError, ValueError, KeyError, RuntimeError) as error:
         if isinstance(error.__cause__, ObjectNotFound):
             raise EtlError(f"gcp-credentials/{name}: no such block is registered; register it: {make}") from None
@@ -108,4 +111,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end(main())

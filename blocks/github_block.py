@@ -8,7 +8,6 @@ An agent clones it for every run, so `git` must be on its machine. A private rep
 
 import argparse
 import re
-import sys
 from collections.abc import Sequence
 
 from prefect.filesystems import GitHub
@@ -37,11 +36,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 def repository(url: str) -> str:
-    """A repository's address that git can only take for one."""
-    if re.search(r"://[^/]*:[^/]*@", url) or re.search(r"^https?://[^/]*@", url):
-        raise argparse.ArgumentTypeError("the address holds a password or token, which would show; see --token-env")
-    if not re.fullmatch(r"(https|http|ssh|file)://[^\s-]\S*|[\w.]+@[\w][\w.-]*:[^\s-]\S*", url):
-        raise argparse.ArgumentTypeError(f"{url!r} is no address such as https://github.com/USER/REPOSITORY")
+    """A repository's address that git can only take for one. What is refused is not shown: it may hold a password."""
+    user, host, path = r"[\w.][\w.-]*@", r"\w[\w.-]*", r"[\w./~+-]+"
+    forms = (
+        rf"https?://{host}(:\d+)?/{path}",
+        rf"ssh://({user})?{host}(:\d+)?/{path}",
+        rf"file://{path}",
+        user + host + ":" + path,
+    )
+    if not any(re.fullmatch(form, url) for form in forms):
+        raise argparse.ArgumentTypeError(
+            "must be an address such as https://github.com/USER/REPOSITORY, without a user, password or token"
+        )
     return url
 
 
@@ -79,7 +85,7 @@ def steps(options: argparse.Namespace) -> list[script.Step]:
         await block.save(options.block_name, overwrite=True)
 
     at = f" at {block.reference}" if block.reference else ""
-    token = f", with the token in {options.token_env}" if options.token_env else ""
+    token = ", with a token" if options.token_env else ""
     return [script.Step("register", f"github/{options.block_name}: {block.repository}{at}{token}", register)]
 
 
@@ -89,4 +95,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end(main())

@@ -6,6 +6,7 @@ Import it first: it lets a script reach the modules of flows/ from wherever it i
 import argparse
 import asyncio
 import json
+import logging
 import os
 import re
 import sys
@@ -18,13 +19,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flows"))  # its mo
 
 import httpx
 from prefect._internal.compatibility.deprecated import PrefectDeprecationWarning
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import PrefectException, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL
+from pydantic.v1 import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 import cli
 from errors import BadArgument, EtlError, sentence
 
 DONE, FAILED, BAD_ARGUMENT, INTERRUPTED = cli.LANDED, cli.NOT_LANDED, cli.BAD_ARGUMENT, cli.INTERRUPTED  # exit codes
+NO_NAME = re.compile(r"[/%&<>?#\\'\"`$]|^\.{1,2}$")  # Prefect forbids some; others it would read as part of an address
+# What gives a secret away wherever it stands: keys, tokens of GitHub and Prefect, and user:password@ in an address.
+SECRET_VALUE = re.compile(r"PRIVATE KEY|private_key|\bBearer |\bgh[pousr]_|github_pat_|\bpnu_|\bpnb_|://\S*@")
+LONGEST_DETAIL = 200  # characters of an API's own words
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,8 @@ class Step:
 
 def parser(description: str, file: str) -> argparse.ArgumentParser:
     """The flags every script has. `file` is the script's own."""
-    made = cli.OneLineParser(prog=Path(file).name, description=description)
+    # A flag cut short might be another one tomorrow, and what follows it a secret in the wrong place.
+    made = cli.OneLineParser(prog=Path(file).name, description=description, allow_abbrev=False)
     made.add_argument("--dry-run", action="store_true", help="check the flags, say what would be done, touch nothing")
     return made
 
@@ -58,42 +66,77 @@ def run(
 ) -> int:
     """Do a script's steps, or with --dry-run say them; return the exit code: 0 done, 1 failed, 2 a bad flag."""
     options = the_parser.parse_args(arguments)
+    for chatty in ("urllib3", "google.auth"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)  # what went wrong in the end is said here, in one line
     try:
         with warnings.catch_warnings():
             # The blocks that agents run by are deprecated, and still the way of an own server; the README says whose.
             warnings.simplefilter("ignore", PrefectDeprecationWarning)
+            warnings.simplefilter("ignore", UserWarning)  # of google-auth: a login without a project of its own
             planned = steps(options)
             if options.dry_run:
-                print(*(f"would {step.verb} {step.what}" for step in planned), sep="\n")
+                for step in planned:
+                    _say(f"would {step.verb} {step.what}")
             else:
                 cli.prepare_prefect()
                 asyncio.run(_do(planned))
     except KeyboardInterrupt:
         print("interrupted: what was said is done; run it again", file=sys.stderr)
         return INTERRUPTED
-    except (EtlError, httpx.HTTPError, json.JSONDecodeError) as error:
+    except (
+        EtlError, httpx.HTTPError, httpx.InvalidURL, PrefectException, ValidationError, json.JSONDecodeError,
+        UnicodeDecodeError, SQLAlchemyError,
+    ) as error:  # fmt: skip
         print(f"{the_parser.prog}: {_said(error)}", file=sys.stderr)
         return BAD_ARGUMENT if isinstance(error, BadArgument) else FAILED
     return DONE
 
 
+def end(code: int) -> None:
+    """End the program at once: what Prefect has started for a broken database would wait for ever."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            continue
+    os._exit(code)
+
+
 async def _do(steps: Sequence[Step]) -> None:
     for step in steps:
         more = await step.do()
-        print(f"{step.verb}ed {step.what}{f'; {more}' if more else ''}", flush=True)
+        _say(f"{step.verb}ed {step.what}{f'; {more}' if more else ''}")
     if not PREFECT_API_URL.value() and any(step.writes for step in steps):
-        print("in the database of PREFECT_HOME, for PREFECT_API_URL is not set: a server elsewhere does not see it")
+        _say("in the database of PREFECT_HOME, for PREFECT_API_URL is not set: a server elsewhere does not see it")
+
+
+def _say(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:  # nobody reads any more, and the steps that are left must still be done
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _said(error: Exception) -> str:
     """An error in one line. Of an API's answer only its own words: the rest may repeat what it was sent, a key."""
+    if isinstance(error, EtlError):
+        return sentence(error)
+    if isinstance(error, httpx.InvalidURL):
+        return "PREFECT_API_URL is no address such as http://127.0.0.1:4200/api"  # and may hold a password
+    if isinstance(error, SQLAlchemyError):
+        return (
+            f"Prefect's own database in PREFECT_HOME cannot be used ({type(error).__name__}); mend it, or name a server"
+        )
+    if isinstance(error, httpx.HTTPError) and not isinstance(error, PrefectHTTPStatusError):
+        return f"the Prefect API failed ({sentence(error)}); try again"
     if not isinstance(error, PrefectHTTPStatusError):
-        return sentence(error) if isinstance(error, EtlError) else f"the Prefect API failed ({sentence(error)})"
+        return f"the Prefect API's answer is not Prefect's ({type(error).__name__}); look at PREFECT_API_URL"
     try:
         detail = error.response.json()["detail"]
     except (ValueError, KeyError, TypeError):
         detail = ""
-    words = f": {sentence(detail)}" if detail and isinstance(detail, str) else ""
+    shown = isinstance(detail, str) and bool(detail) and "{" not in detail and not SECRET_VALUE.search(detail)
+    words = f": {sentence(detail)[:LONGEST_DETAIL]}" if shown else ""
     return f"the Prefect API refused it with {error.response.status_code} {error.response.reason_phrase}{words}"
 
 
@@ -105,9 +148,22 @@ def block_name(text: str) -> str:
 
 
 def plain_name(text: str) -> str:
-    """A name Prefect takes for a work pool, a queue, a deployment or a tag."""
-    if not text.strip() or re.search(r"[/%&<>]", text) or not text.isprintable():
-        raise argparse.ArgumentTypeError(f"{text!r} is no name: it is empty or has one of / % & < >")
+    """A name Prefect takes for a work pool, a queue, a deployment or a tag, and that an address holds as it is."""
+    if not text or text != text.strip() or NO_NAME.search(text) or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is no name: it is empty, or has one of / % & < > ? # \\ ' \" ` $")
+    return text
+
+
+def image_name(text: str) -> str:
+    """The name of an image: host and port, path, tag, digest, of which only the path must be there."""
+    host, path, tag, digest = (
+        r"(?:[a-z0-9.-]+(?::\d+)?/)?",
+        r"[a-z0-9][a-z0-9._/-]*",
+        r"(?::[\w.-]+)?",
+        r"(?:@sha256:\w+)?",
+    )
+    if not re.fullmatch(host + path + tag + digest, text, re.ASCII):
+        raise argparse.ArgumentTypeError("that is no image's name, such as user/mta-etl:v1")  # it may hold a password
     return text
 
 
@@ -127,8 +183,8 @@ def secret_of(variable: str) -> str:
     """A secret from the environment, so that it is in no shell's history and no list of processes.
 
     Raises:
-        BadArgument: the variable is not set.
+        BadArgument: the variable is not set. It is not named: it may be the secret itself, given by mistake.
     """
     if not (value := os.environ.get(variable, "").strip()):
-        raise BadArgument(f"variable {variable} is not set, or empty; put the secret there and run this again.")
+        raise BadArgument("--token-env: the variable it names is not set, or empty; put the secret there.")
     return value

@@ -7,7 +7,6 @@ The code is in the image. A process work pool will do as well, where the worker 
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from prefect.client.orchestration import PrefectClient, get_client
@@ -30,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
     made = weekly.parser(
         "Deploy the flow to run in containers of its image, on a schedule.", __file__, "a Docker Container block"
     )
-    made.add_argument("--image", metavar="I", help="an image of its own; default: that of the block or pool")
+    made.add_argument(
+        "--image", type=script.image_name, metavar="I", help="an image of its own; default: that of the block or pool"
+    )
     return made
 
 
@@ -71,4 +72,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end(main())

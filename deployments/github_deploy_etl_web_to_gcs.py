@@ -8,16 +8,17 @@ The machine of the agent or worker needs git and what prefect-requirements.txt l
 """
 
 import argparse
+import json
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
-from pathlib import PurePosixPath
-from typing import Any
+from pathlib import Path, PurePosixPath
 
-from prefect import Flow
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.exceptions import MissingFlowError
 from prefect.runner.storage import GitRepository
 
 import weekly  # lets the others be found
@@ -29,6 +30,17 @@ from github_block import reference, repository
 
 # What git reads: no waiting for somebody to type a login, nor longer than 60 s for a server that sends nothing.
 GIT = {"GIT_TERMINAL_PROMPT": "0", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
+LOAD_TIMEOUT = 120.0  # seconds
+# Prints what Prefect's API is told of a flow. Without the False, Prefect would be content with a placeholder.
+LOAD = """
+import json, sys
+from prefect.flows import load_flow_from_entrypoint
+from prefect.utilities.callables import parameter_schema
+
+flow = load_flow_from_entrypoint(sys.argv[1], use_placeholder_flow=False)
+said = {"name": flow.name, "description": flow.description or "", "schema": parameter_schema(flow).dict()}
+print(json.dumps(said))
+"""
 TYPES = {"process": "prefect work-pool create '{name}' --type process"}
 
 
@@ -74,28 +86,51 @@ def steps(options: argparse.Namespace) -> list[script.Step]:
                 return await weekly.put(client, options, place)
             pool = await weekly.work_pool(client, options, TYPES)
             fetched = await git(client, options)
-            remote = await fetch(fetched, entrypoint, options.repository)
+            code = await fetch(fetched, entrypoint, options.repository)
             place = weekly.Place(entrypoint, work_pool=pool.name, pull_steps=(fetched.to_pull_step(),))
-            return await weekly.put(client, options, place, remote)
+            return await weekly.put(client, options, place, code)
 
     return [script.Step("deploy", what, deploy)]
 
 
-async def fetch(repository: GitRepository, entrypoint: str, address: str) -> Flow[..., Any]:
-    """The flow as the repository has it, cloned here once: what holds no flow is not deployed.
+async def fetch(repository: GitRepository, entrypoint: str, address: str) -> weekly.Code:
+    """The flow as the repository has it, cloned here once: what does not hold it is not deployed.
+
+    Flow.from_source would be content with a file that cannot be loaded, and takes the flow's modules from this project
+    where the repository lacks them; so it is loaded by a Python of its own, in the clone.
 
     Raises:
         EtlError: it cannot be cloned, or the flow is not in it.
     """
+    if not shutil.which("git"):
+        raise EtlError("git is not on this machine; install it")
     os.environ |= GIT
-    try:
-        flow: Flow[..., Any] = await Flow.from_source(source=repository, entrypoint=entrypoint)
-    except (RuntimeError, OSError, ImportError, AttributeError, SyntaxError, MissingFlowError) as error:
+    with tempfile.TemporaryDirectory() as folder:
+        repository.set_base_path(Path(folder))
+        try:
+            await repository.pull_code()
+        except RuntimeError as error:
+            raise EtlError(
+                f"{address}: cannot be cloned ({sentence(error)}); look at the address, --reference and, of a private "
+                "repository, --token_block"
+            ) from None
+        command = [sys.executable, "-c", LOAD, entrypoint]
+        try:
+            ran = subprocess.run(  # noqa: S603 - the code that is to be deployed
+                command, cwd=repository.destination, capture_output=True, text=True, timeout=LOAD_TIMEOUT, check=True
+            )
+            code = weekly.Code(**json.loads(ran.stdout.splitlines()[-1]))
+        except (subprocess.SubprocessError, ValueError, IndexError, TypeError) as error:
+            last = [*(getattr(error, "stderr", None) or "nothing is said").strip().splitlines()][-1]
+            raise EtlError(
+                f"{address}: {entrypoint} cannot be loaded from there ({sentence(last)[:200]}); look at --github_path "
+                "and --reference"
+            ) from None
+    if code.name != weekly.OURS.name:
         raise EtlError(
-            f"{address}: {entrypoint} cannot be had from there ({sentence(error)}); look at the address, --reference, "
-            "--github_path and, of a private repository, --token_block"
-        ) from None
-    return flow
+            f"{address}: {entrypoint} is the flow {code.name!r}, not {weekly.OURS.name!r}; look at the address"
+        )
+    return code
 
 
 async def git(client: PrefectClient, options: argparse.Namespace) -> GitRepository:
@@ -118,4 +153,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script.end(main())

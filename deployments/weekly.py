@@ -34,6 +34,7 @@ from lake import BLOCK, check_name
 from settings import VERSION
 
 SATURDAY_AT_NINE, NEW_YORK = "0 9 * * 6", "America/New_York"
+MOST_WEEKS = 5_200  # a hundred years
 CATCH_UP = 8  # weeks a Saturday's run looks back, so that a missed one, or a source that was late, heals
 ENTRYPOINT = "etl_web_to_gcs.py:main_flow"
 
@@ -54,6 +55,23 @@ class Place:
     storage: UUID | None = None
     pull_steps: tuple[dict[str, Any], ...] = ()
     job_variables: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Code:
+    """What Prefect's API is told of a flow: its name, what it is for, and the schema of its parameters."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+    @classmethod
+    def of(cls, flow: Flow[..., Any]) -> "Code":
+        """That of a flow which is loaded."""
+        return cls(flow.name, flow.description or "", parameter_schema(flow).dict())
+
+
+OURS = Code.of(main_flow)
 
 
 def parser(description: str, file: str, block: str) -> argparse.ArgumentParser:
@@ -95,6 +113,8 @@ def schedule(options: argparse.Namespace) -> CronSchedule:
         BadArgument: the cron line or the time zone cannot be used.
     """
     said = f"--cron {options.cron!r} --timezone {options.timezone!r}"
+    if len(options.cron.split()) != 5 or not options.cron.isprintable() or not options.timezone:
+        raise BadArgument(f"{said}: must be five fields, as {SATURDAY_AT_NINE!r}, and a zone, as {NEW_YORK!r}.")
     try:
         when = CronSchedule(cron=options.cron, timezone=options.timezone)
         croniter(options.cron).get_next()
@@ -115,8 +135,13 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
     check_name(options.lake)
     if not options.lake.startswith((BLOCK, "/")):
         raise BadArgument(f"--lake {options.lake}: give {BLOCK}NAME, or a folder from the root where the runs happen.")
-    if options.catch_up < 1:
-        raise BadArgument(f"--catch-up {options.catch_up}: must be 1 (the newest week alone) or more.")
+    if options.lake.startswith(BLOCK):
+        try:
+            script.block_name(options.lake.removeprefix(BLOCK))
+        except argparse.ArgumentTypeError as error:
+            raise BadArgument(f"--lake: {error}.") from None
+    if not 1 <= options.catch_up <= MOST_WEEKS:
+        raise BadArgument(f"--catch-up {options.catch_up}: must be 1 (the newest week alone) to {MOST_WEEKS}.")
     return {"feed": options.feed, "catch_up": options.catch_up, "lake": options.lake}
 
 
@@ -158,9 +183,7 @@ async def block(client: PrefectClient, kind: str, name: str, make: str) -> UUID:
     return found
 
 
-async def put(
-    client: PrefectClient, options: argparse.Namespace, place: Place, flow: Flow[..., Any] = main_flow
-) -> str:
+async def put(client: PrefectClient, options: argparse.Namespace, place: Place, code: Code = OURS) -> str:
     """Make or update the deployment; returns what of it a person may not expect.
 
     Prefect's own `deploy` and `build_from_flow` do the same with less: they look for the flow under the working folder,
@@ -174,19 +197,19 @@ async def put(
         await block(
             client, "gcs-bucket", lake, f"python blocks/gcs_block.py --gcs_bucket_name B --gcs_block_name {lake}"
         )
-    there = await _existing(client, flow.name, options.deploy_name)
+    there = await _existing(client, code.name, options.deploy_name)
     running = not there or any(each.active for each in there.schedules) or not there.schedules
     paused = bool(there and there.paused)
     what: dict[str, Any] = {
-        "flow_id": await client.create_flow_from_name(flow.name),
+        "flow_id": await client.create_flow_from_name(code.name),
         "name": options.deploy_name,
-        "description": flow.description,
+        "description": code.description,
         "version": VERSION,
         "tags": options.tag or ["mta"],
         "schedules": [DeploymentScheduleCreate(schedule=schedule(options), active=running)],
         "paused": paused,
         "parameters": parameters(options),
-        "parameter_openapi_schema": parameter_schema(flow).dict(),
+        "parameter_openapi_schema": code.schema,
         "enforce_parameter_schema": True,
         "work_pool_name": place.work_pool or await _agents_pool(client),
         "work_queue_name": options.work_queue,

@@ -105,15 +105,20 @@ def copy_of_project(folder: Path) -> Path:
 
 def bare_repository(folder: Path) -> str:
     """The project in a bare repository, as GitHub has it; its address."""
-    work, bare = copy_of_project(folder / "work"), folder / "mta.git"
+    work, bare = committed(copy_of_project(folder / "work")), folder / "mta.git"
+    subprocess.run(["git", "clone", "--quiet", "--bare", work, bare], check=True)
+    return bare.as_uri()
+
+
+def committed(folder: Path) -> Path:
+    """Make a folder a repository, with all of it on the branch main; returns it."""
     for command in (
         ["init", "--quiet", "--initial-branch", "main"],
         ["add", "--all"],
         ["-c", "user.name=Test", "-c", "user.email=test@example.com", "commit", "--quiet", "-m", "As it is"],
-        ["clone", "--quiet", "--bare", ".", str(bare)],
     ):
-        subprocess.run(["git", *command], cwd=work, check=True)
-    return bare.as_uri()
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return folder
 
 
 def install_runner(folder: Path) -> Path:

@@ -1,6 +1,9 @@
 """The scripts that register blocks: what they register, what they refuse, and that they show no secret."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +15,9 @@ from prefect.infrastructure.container import DockerContainer
 from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 
-from conftest import Ran, ask
+from conftest import ROOT, Ran, ask
 from gcs import Fault, Gcs
+from web import Answer, Handler, Web
 
 Script = Callable[..., Ran]
 
@@ -104,8 +108,12 @@ class TestCredentials:
             (lambda key: json.dumps({**key, "type": "authorized_user"}), "without --file_path"),
             (lambda key: json.dumps({**key, "private_key": ""}), "it has no private_key"),
             (lambda key: json.dumps({k: v for k, v in key.items() if "_email" not in k}), "it has no client_email"),
-            (lambda key: json.dumps({**key, "private_key": key["private_key"][:300]}), "private key cannot be read"),
-            (lambda key: json.dumps({**key, "private_key": key["private_key"].replace("M", "Z")}), "cannot be read"),
+            (lambda key: json.dumps({**key, "client_email": key["private_key"]}), "client_email or project_id is none"),
+            (lambda key: json.dumps({**key, "project_id": key["private_key"]}), "client_email or project_id is none"),
+            (lambda key: json.dumps({**key, "more": "\ud800"}), "no JSON that a key is written in"),
+            (lambda key: "[" * 20_000, "no JSON that a key is written in"),
+            (lambda key: "9" * 5_000, "no JSON that a key is written in"),
+            (lambda key: " " * 70_000, "too large"),
         ],
     )
     def test_a_file_that_is_no_key_is_one_line(self, change: Any, said: str, script: Script, key: Path) -> None:
@@ -120,8 +128,19 @@ class TestCredentials:
         assert [part for part in secret if part in ran.err + ran.out] == []
         assert documents("gcp-credentials", "acc") == []
 
-    def test_a_folder_or_bytes_are_no_key(self, script: Script, tmp_path: Path) -> None:
-        assert "directory" in script("gcp_acc_block", "--file_path", str(tmp_path)).err
+    def test_a_private_key_that_cannot_be_read(self, script: Script, key: Path) -> None:
+        good = json.loads(key.read_text())
+        for broken in (good["private_key"][:300], good["private_key"].replace("M", "Z")):
+            key.write_text(json.dumps({**good, "private_key": broken}))
+            ran = script("gcp_acc_block", "--file_path", str(key))
+            assert ran.code == 1
+            assert "the private key of tests@tests.iam.gserviceaccount.com cannot be read" in ran.err
+            assert [line for line in broken.splitlines()[1:-1] if line in ran.err] == []
+
+    def test_a_folder_a_pipe_or_bytes_are_no_key(self, script: Script, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
+            assert "a folder, a pipe or too large" in script("gcp_acc_block", "--file_path", str(path)).err
         (tmp_path / "bytes").write_bytes(b"\xff\xfe{")
         assert "UTF-8" in script("gcp_acc_block", "--file_path", str(tmp_path / "bytes")).err
 
@@ -244,7 +263,9 @@ class TestContainer:
             "PREFECT_API_KEY=pnu_hidden", "MTA_SOCRATA_APP_TOKEN=hidden", "db_password=hidden", "CLIENT_SECRET=hidden",
             "PRIVATE=hidden", "GOOGLE_APPLICATION_CREDENTIALS={hidden}", "PASSPHRASE=hidden",
             "PREFECT_API_DATABASE_CONNECTION_URL=postgresql+asyncpg://me:hidden@db/prefect",
-            "SOMETHING=-----BEGIN PRIVATE KEY-----hidden",
+            "SOMETHING=-----BEGIN PRIVATE KEY-----hidden", "PREFECT_SERVER_API_AUTH_STRING=admin:hidden",
+            "MYSQL_PWD=hidden", "GITHUB_PAT=hidden", "X=Bearer hidden", "PREFECT_CLIENT_CUSTOM_HEADERS=hidden",
+            "DB=postgres://me:hid/hidden@db/x", 'X={"private_key": "hidden"}', "X=ghp_hidden", "SENTRY_DSN=hidden",
         ],
     )  # fmt: skip
     def test_what_looks_secret_is_refused_with_the_way_to_do_it(self, pair: str, script: Script) -> None:
@@ -266,11 +287,13 @@ class TestContainer:
             ["--volume", "/lake:lake"], ["--volume", "/a:/b:rx"], ["--mem_limit", "1 g"],
             ["--pull_policy", "Sometimes"], ["--block_name", "Box_1"], ["--work_pool", "a/b"],
             ["--image_name", "Some Image"], ["--image_name", ""],
+            ["--image_name", "user:hidden@registry.io/img:v1"], ["--work_pool", "pool?x"], ["--work_pool", ".."],
+            ["--work_pool", "pool#y"], ["--env", "PREFECT_API_KEY:hidden"],
         ],
     )  # fmt: skip
     def test_flags_that_cannot_be_used(self, flags: list[str], script: Script) -> None:
         ran = script("docker_block", "--block_name", "box", *self.IMAGE, *flags)
-        assert (ran.code, len(ran.err.splitlines()[-1:])) == (2, 1)
+        assert (ran.code, len(ran.err.splitlines())) == (2, 1)
         assert documents("docker-container", "box") == []
 
     def test_it_needs_one_of_two_flags(self, script: Script) -> None:
@@ -294,7 +317,7 @@ class TestGitHub:
         monkeypatch.setenv("THE_TOKEN", "ghp_very-secret")
         flags = ("--block_name", "hub", "--repository", self.URL, "--reference", "v1.2", "--token-env", "THE_TOKEN")
         ran = script("github_block", *flags)
-        assert ran.out.startswith(f"registered github/hub: {self.URL} at v1.2, with the token in THE_TOKEN")
+        assert ran.out.startswith(f"registered github/hub: {self.URL} at v1.2, with a token")
         block = GitHub.load("hub")
         assert (block.repository, block.reference) == (self.URL, "v1.2")
         assert block.access_token.get_secret_value() == "ghp_very-secret"
@@ -310,7 +333,10 @@ class TestGitHub:
             ["--reference=a.lock"], ["--reference=" + 40 * "a"], ["--reference=a\nb"],
             ["--repository=--upload-pack=x"], ["--repository=ext::sh -c id"], ["--repository=https://-x"],
             ["--repository=https://me:hidden@github.com/a/b"], ["--repository=https://hidden@github.com/a/b"],
-            ["--repository=/etc"], ["--token-env", "NOT_SET"], ["--token-env", "EMPTY"],
+            ["--repository=/etc"], ["--token-env", "hidden"], ["--token-env", "EMPTY"],
+            ["--repository=https://github.com/a/b?access_token=hidden"], ["--repository=https:///me:hidden@github.com/a"],
+            ["--repository=me:hidden@github.com/a/b"], ["--repository=ssh://x@-oProxyCommand=id/x"],
+            ["--repository=x@-oProxyCommand=id:x"], ["--reference=a//b"], ["--reference=a/.b"], ["--reference=a."],
         ],
     )  # fmt: skip
     def test_what_git_could_take_for_an_option(
@@ -324,7 +350,7 @@ class TestGitHub:
 
     def test_a_token_goes_with_https_only(self, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("THE_TOKEN", "ghp_very-secret")
-        flags = ("--block_name", "hub", "--token-env", "THE_TOKEN", "--repository", "git@github.com:somebody/mta.git")
+        flags = ("--block_name", "hub", "--token-env", "THE_TOKEN", "--repository", "http://github.com/somebody/mta")
         ran = script("github_block", *flags)
         assert (ran.code, "https://" in ran.err) == (2, True)
 
@@ -363,3 +389,95 @@ class TestEveryScript:
         (line,) = ran.err.splitlines()
         assert "the Prefect API at http://127.0.0.1:9/api/ cannot be reached" in line
         assert "hidden" not in line
+
+
+@pytest.mark.parametrize("flags", EVERY, ids=lambda flags: flags[0])
+def test_a_dry_run_does_not_do_it(
+    flags: tuple[str], script: Script, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it could: Prefect's own database is at hand."""
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    assert script(*flags, "--dry-run").code == 0
+    assert ask(lambda client: client.read_block_documents(include_secrets=False)) == []
+    assert [pool for pool in ask(lambda client: client.read_work_pools()) if pool.name == "pool"] == []
+
+
+class TestAnApiThatLies:
+    """It says that it is well, and answers all else with the same."""
+
+    ANSWERS = (
+        (Answer(b'{"detail": "not in this plan"}', status=403), "refused it with 403 Forbidden: not in this plan"),
+        (Answer(b'{"detail": "a\\nb"}', status=409), "refused it with 409 Conflict: a b"),
+        (Answer(b"no", status=500), "refused it with 500 Internal Server Error"),
+        (Answer(b"<html>hello</html>"), "the Prefect API's answer is not Prefect's (JSONDecodeError)"),
+        (Answer(b"\xff\xfe"), "the Prefect API's answer is not Prefect's ("),
+        (Answer(b"{}"), "the Prefect API's answer is not Prefect's (ValidationError)"),
+        (Answer(drop=True), "the Prefect API failed ("),
+    )
+
+    @pytest.fixture
+    def api(self) -> Iterator[Web]:
+        from prefect.settings import (
+            PREFECT_API_URL,
+            PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
+            PREFECT_CLIENT_MAX_RETRIES,
+            temporary_settings,
+        )
+
+        class Lies(Web):
+            lie = Answer(status=404)
+
+            def answer(self, request: Handler) -> None:
+                self.serve(request.path, Answer(b"true") if request.path == "/api/health" else self.lie)
+                super().answer(request)
+
+        own = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False}
+        with Lies() as web, temporary_settings({PREFECT_API_URL: f"{web.url}/api", **own}):
+            yield web
+
+    @pytest.mark.parametrize(("answer", "said"), ANSWERS)
+    def test_it_is_one_line(self, answer: Answer, said: str, script: Script, key: Path, api: Any) -> None:
+        api.lie = answer
+        for flags in (("gcp_acc_block", "--file_path", str(key)), EVERY[1], EVERY[2]):
+            ran = script(*flags)
+            assert ran.code == 1
+            assert len(ran.err.splitlines()) == 1, ran.err
+            assert said in ran.err
+
+    @pytest.mark.parametrize("wrap", ["bad: {}", "{}"])
+    def test_what_it_repeats_of_a_key_is_not_shown(self, wrap: str, script: Script, key: Path, api: Any) -> None:
+        private = json.loads(key.read_text())["private_key"]
+        api.lie = Answer(json.dumps({"detail": wrap.replace("{}", private)}).encode(), status=400)
+        ran = script("gcp_acc_block", "--file_path", str(key))
+        assert (ran.code, "PRIVATE" in ran.err) == (1, False)
+        assert [line for line in lines_of(key) if line in ran.err] == []
+
+    def test_an_address_that_is_none(self, script: Script) -> None:
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
+        with temporary_settings({PREFECT_API_URL: "http://me:hid/den@127.0.0.1/api"}):
+            ran = script(*EVERY[2])
+        assert (ran.code, "hid" in ran.err, len(ran.err.splitlines())) == (1, False, 1)
+
+
+def test_a_reader_that_has_gone_does_not_stop_it(script: Script, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    command = (
+        f"{sys.executable} {ROOT}/blocks/docker_block.py --block_name box --work_pool pool --image_name m:1 | true"
+    )
+    env = {**os.environ, "PREFECT_HOME": str(home)}
+    ran = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, check=True)
+    assert ran.stderr == ""
+    prefect = Path(sys.executable).with_name("prefect")
+    listed = subprocess.run([prefect, "work-pool", "ls"], env=env, capture_output=True, text=True, check=True)
+    assert "pool" in listed.stdout
+
+
+def test_a_broken_database_of_prefects_is_one_line_and_an_end(tmp_path: Path) -> None:
+    (tmp_path / "prefect.db").write_text("this is no database" * 100)
+    (tmp_path / "memo_store.toml").write_text("")
+    command = [sys.executable, str(ROOT / "blocks" / "docker_block.py"), "--block_name", "box", "--image_name", "m:1"]
+    env = {**os.environ, "PREFECT_HOME": str(tmp_path)}
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 1
+    assert "Prefect's own database in PREFECT_HOME cannot be used" in ran.stderr.splitlines()[-1]

@@ -1,5 +1,6 @@
 """The scripts that deploy: what stands at the API afterwards, what they refuse; a late source leaves no gap."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -16,7 +17,7 @@ from prefect_gcp.cloud_storage import GcsBucket
 
 import weekly
 from conftest import Ran, ask, content, expected, small_week
-from engine import bare_repository
+from engine import bare_repository, committed
 from etl_web_to_gcs import main_flow
 from gcs import Gcs
 from settings import VERSION
@@ -194,6 +195,16 @@ def test_a_pool_of_another_type(script: Script, lake: None, box: None) -> None:
         (DOCKER, (*BY[0], "--cron", "every saturday")),
         (DOCKER, (*BY[0], "--cron", "0 9 * *")),
         (DOCKER, (*BY[0], "--cron", "0 9 31 2 *")),
+        (DOCKER, (*BY[0], "--cron", "0 9 * * 6 0")),
+        (DOCKER, (*BY[0], "--cron", "0 9 * *\n6")),
+        (DOCKER, (*BY[0], "--timezone", "")),
+        (DOCKER, (*BY[0], "--lake", "gcs-bucket/..")),
+        (DOCKER, (*BY[0], "--lake", "gcs-bucket/no?x")),
+        (DOCKER, (*BY[0], "--image", "Not an Image\nuser:hidden@registry/image")),
+        (DOCKER, (*BY[0], "--catch-up", "99999999999999999999999")),
+        (DOCKER, (*BY[0], "--deploy_name", "dep?x")),
+        (GITHUB, (*BY[0], "--reference", "main")),
+        (GITHUB, (*BY[0], "--token_block", "token")),
         (DOCKER, (*BY[0], "--timezone", "New York")),
         (DOCKER, (*BY[0], "--catch-up", "0")),
         (DOCKER, (*BY[0], "--catch-up", "many")),
@@ -216,6 +227,7 @@ def test_flags_that_cannot_be_used_reach_no_api(name: str, flags: tuple[str], sc
     ran = script(name, *NAME, *flags)
     assert ran.code == 2
     assert ran.err.splitlines()[-1].startswith(f"{name}.py: ")
+    assert "hidden" not in ran.err
 
 
 def test_parameters_are_held_to_their_types(script: Script, lake: None, box: None) -> None:
@@ -264,9 +276,53 @@ class TestFromARepository:
             ("--repository", f"{repository}-not-there"),
         ):
             ran = script(GITHUB, *BY[1], *NAME, *wrong)
-            assert (ran.code, "cannot be had from there" in ran.err) == (1, True), ran.err
+            assert (ran.code, len(ran.err.splitlines())) == (1, 1), ran.err
+            assert re.search("cannot be (cloned|loaded from there)", ran.err)
         with pytest.raises(ObjectNotFound):
             deployment()
+
+    @pytest.mark.parametrize(
+        ("flows", "said"),
+        [
+            ("raise RuntimeError('boom')", "boom"),
+            ("import no_such_module", "no_such_module"),
+            ("import feeds, load", "No module named"),
+            ("x = 1", "main_flow"),
+            ("main_flow = 1", "main_flow"),
+            ("raise SystemExit", "nothing is said"),
+            (
+                "from prefect import flow\n@flow(name='Other')\ndef main_flow(a): ...",
+                "is the flow 'Other', not 'MTA Batch",
+            ),
+        ],
+    )
+    def test_what_cannot_run_is_not_deployed(
+        self, flows: str, said: str, script: Script, lake: None, pool: None, tmp_path: Path
+    ) -> None:
+        (tmp_path / "work" / "flows").mkdir(parents=True)
+        (tmp_path / "work" / "flows" / "etl_web_to_gcs.py").write_text(flows)
+        ran = script(GITHUB, *BY[1], *NAME, "--repository", committed(tmp_path / "work").as_uri())
+        assert (ran.code, len(ran.err.splitlines())) == (1, 1), ran.err
+        assert said in ran.err
+        assert ask(lambda client: client.read_deployments()) == []
+
+    def test_from_one_place_to_another_nothing_stays(
+        self, script: Script, lake: None, pool: None, repository: str
+    ) -> None:
+        assert script("github_block", "--block_name", "hub", "--repository", repository).code == 0
+        assert script("docker_block", "--block_name", "box", "--image_name", "mta:v1").code == 0
+        places = {
+            "pool": (GITHUB, *BY[1], "--repository", repository),
+            "hub": (GITHUB, "--block_name", "hub"),
+            "box": (DOCKER, *BY[0]),
+        }
+        wanted = {"pool": (True, False, False, None), "hub": (False, True, False, "flows")}
+        wanted["box"] = (False, False, True, "/opt/prefect")
+        for name in ("pool", "hub", "box", "hub", "pool", "box", "pool"):
+            assert script(*places[name], *NAME).code == 0
+            now = deployment()
+            kept = bool(now.pull_steps), bool(now.storage_document_id), bool(now.infrastructure_document_id), now.path
+            assert kept == wanted[name]
 
     def test_a_repository_that_refuses_or_hangs(
         self, script: Script, lake: None, pool: None, web: Web, monkeypatch: pytest.MonkeyPatch
@@ -281,7 +337,7 @@ class TestFromARepository:
         monkeypatch.setitem(github_deploy_etl_web_to_gcs.GIT, "GIT_HTTP_LOW_SPEED_TIME", "1")
         began = time.monotonic()
         ran = script(GITHUB, *BY[1], *NAME, "--repository", f"{web.url}/mta")
-        assert (ran.code, "cannot be had from there" in ran.err) == (1, True)
+        assert (ran.code, "cannot be cloned" in ran.err) == (1, True)
         assert time.monotonic() - began < 30, "it waited for the server to hang up"
 
     def test_an_agent_takes_the_flows_folder_of_the_block(self, script: Script, lake: None, repository: str) -> None:
