@@ -145,8 +145,11 @@ def content(lake: Path, key: str = KEY) -> bytes:
 
 
 @pytest.fixture
-def script(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    """Run a script of blocks/ or deployments/ in this process, by its module's name."""
+def script(capfd: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Callable[..., Ran]:
+    """Run a script of blocks/ or deployments/ in this process, by its module's name.
+
+    A test whose scripts all refused their flags has nothing to clean up: its node is `untouched`.
+    """
     import importlib
 
     def run(module: str, *flags: str) -> Ran:
@@ -158,6 +161,7 @@ def script(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
         ran = Ran(code, *capfd.readouterr())
         assert "Traceback" not in ran.err
         assert code in (0, 1, 2)
+        request.node.untouched = getattr(request.node, "untouched", True) and code == 2
         return ran
 
     return run

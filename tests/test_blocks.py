@@ -32,10 +32,11 @@ def key(gcs: Gcs, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def clean() -> Iterator[None]:
+def clean(request: pytest.FixtureRequest) -> Iterator[None]:
     """No block and no pool stays for the next test."""
     yield
-    ask(_clean)
+    if not getattr(request.node, "untouched", False):
+        ask(_clean)
 
 
 async def _clean(client: Any) -> None:

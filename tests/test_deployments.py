@@ -29,9 +29,10 @@ NAME = ("--deploy_name", "dep")
 
 
 @pytest.fixture(autouse=True)
-def clean() -> Iterator[None]:
+def clean(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
-    ask(_clean)
+    if not getattr(request.node, "untouched", False):
+        ask(_clean)
 
 
 async def _clean(client: Any) -> None:
