@@ -92,9 +92,8 @@ def build_container(options: argparse.Namespace) -> DockerContainer:
 def _variable(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise BadArgument(
-            "--env: must be KEY=VALUE, and KEY of letters, digits and _."
-        )  # not shown: it may be a secret
+        # What was given is not shown: it may be a secret.
+        raise BadArgument("--env: must be KEY=VALUE, and KEY of letters, digits and _.")
     if name == NAMES_A_FILE and value.startswith("/"):
         return name, value
     if SECRET.search(name) or re.search(r"://.*@", value) or script.SECRET_VALUE.search(value):

@@ -22,11 +22,12 @@ import script  # lets the others be found
 # isort: split
 from errors import EtlError, LakeFailed
 from gcp_acc_block import DEFAULT_NAME as DEFAULT_ACCOUNT
+from lake import BLOCK, DEFAULT_BLOCK
 from lake_bucket import BucketLake
 from retry import Patience
 from settings import read_settings
 
-DEFAULT_NAME = "blk-gcs-name"
+DEFAULT_NAME = DEFAULT_BLOCK.removeprefix(BLOCK)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -90,9 +91,7 @@ def steps(options: argparse.Namespace) -> list[script.Step]:
 
     async def check() -> str:
         lake = BucketLake((await credentials(account)).get_cloud_storage_client(), bucket)
-        settings = read_settings()
-        patience = Patience(settings.retry_attempts, settings.retry_wait, settings.retry_base, bucket)
-        if lacking := lake.lacks(patience):
+        if lacking := lake.lacks(Patience.of(read_settings(), bucket)):
             raise LakeFailed(
                 f"gs://{bucket}: gcp-credentials/{account} lacks {', '.join(lacking)}; give its account the role "
                 "Storage Object User (roles/storage.objectUser) on the bucket"

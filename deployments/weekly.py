@@ -28,9 +28,9 @@ import script  # lets the others be found
 from croniter import CroniterBadDateError, croniter
 
 from errors import BadArgument, EtlError
-from etl_web_to_gcs import DEFAULT_BLOCK, main_flow
+from etl_web_to_gcs import main_flow
 from feeds import AUTO, FEEDS
-from lake import BLOCK, check_name
+from lake import BLOCK, DEFAULT_BLOCK, check_name
 from settings import VERSION
 
 SATURDAY_AT_NINE, NEW_YORK = "0 9 * * 6", "America/New_York"

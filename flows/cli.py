@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 from errors import BadArgument, EtlError, sentence
 from feeds import AUTO, FEEDS, feed_named
 from file_dates import Asked, plan
-from lake import BLOCK, check_name
+from lake import BLOCK, DEFAULT_BLOCK, check_name
 from settings import VERSION, new_york_today, read_settings
 
 LANDED, NOT_LANDED, BAD_ARGUMENT, INTERRUPTED = 0, 1, 2, 130  # exit codes
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--lake",
         metavar="WHERE",
-        help="a folder, or gcs-bucket/NAME of a block; default: MTA_LAKE, else gcs-bucket/blk-gcs-name where it is "
+        help=f"a folder, or {BLOCK}NAME of a block; default: MTA_LAKE, else {DEFAULT_BLOCK} where it is "
         "registered, else data/lake in the project",
     )
     how.add_argument("--concurrency", type=_at_least(1), default=2, metavar="N", help="weeks at once, default 2")

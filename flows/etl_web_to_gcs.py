@@ -33,7 +33,7 @@ from download import web_client
 from errors import BadArgument, EtlError, LakeFailed, sentence
 from feeds import AUTO, Feed, feed_named
 from file_dates import Asked, Plan, label
-from lake import BLOCK, Found, Lake, check_name
+from lake import BLOCK, DEFAULT_BLOCK, Found, Lake, check_name
 from lake_bucket import BucketLake
 from lake_folder import FolderLake
 from load import Load, Local
@@ -43,7 +43,6 @@ from settings import ROOT, Settings, new_york_today, read_settings
 from spool import work_folder
 
 log = logging.getLogger("mta")
-DEFAULT_BLOCK = f"{BLOCK}blk-gcs-name"
 DEFAULT_FOLDER = ROOT / "data" / "lake"
 
 
@@ -104,10 +103,10 @@ def etl_web_to_local(
             log.info("%s", target)  # which bucket the block speaks of
         target.prepare()
         with work_folder(settings.spool) as folder, web_client(settings) as client:
-            present = target.find([the_feed.key(week) for week in weeks], _patience(settings, lake))
+            present = target.find([the_feed.key(week) for week in weeks], Patience.of(settings, lake))
             for week in weeks:
                 seen = present.get(the_feed.key(week))
-                patience = _patience(settings, f"{the_feed.name} {week}")
+                patience = Patience.of(settings, f"{the_feed.name} {week}")
                 load = Load(week, the_feed, target, seen, folder, run_id, patience)
                 if seen and not force:
                     outcomes.append(_say(_kept(load, seen)))
@@ -197,7 +196,7 @@ def rehearse(feed: str, lake: str | None, force: bool, **parameters: Any) -> Ite
     try:
         where = which_lake(lake, settings)
         yield f"lake: {where}"
-        present = open_lake(where).find([the_feed.key(week) for week in weeks], _patience(settings, where))
+        present = open_lake(where).find([the_feed.key(week) for week in weeks], Patience.of(settings, where))
     except EtlError as error:
         yield f"states are not known: {error}"
     for week in weeks:
@@ -335,10 +334,6 @@ def _ended(outcomes: list[Outcome]) -> State[Any]:
     if missed:
         return Failed(message=f"{counted(outcomes)}. " + "; ".join(map(str, missed)), data=outcomes)
     return Completed(message=counted(outcomes), data=outcomes)
-
-
-def _patience(settings: Settings, subject: str) -> Patience:
-    return Patience(settings.retry_attempts, settings.retry_wait, settings.retry_base, subject)
 
 
 def _log_to_api() -> None:

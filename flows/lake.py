@@ -15,6 +15,7 @@ from errors import BadArgument
 from retry import Patience
 
 BLOCK = "gcs-bucket/"  # a bucket is named by this and the name of its block; anything else is a folder
+DEFAULT_BLOCK = f"{BLOCK}blk-gcs-name"  # the lake where none is named and this one is registered
 
 
 def check_name(where: str | None) -> None:

@@ -9,8 +9,10 @@ import random
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Self
 
 from errors import GaveUp, TryAgain
+from settings import Settings
 
 log = logging.getLogger("mta.retry")
 
@@ -29,6 +31,11 @@ class Patience:
         self.attempts, self.wait, self.base, self.subject = attempts, wait, base, subject
         self.failures = 0
         self.waited = 0.0
+
+    @classmethod
+    def of(cls, settings: Settings, subject: str) -> Self:
+        """As much as the settings allow."""
+        return cls(settings.retry_attempts, settings.retry_wait, settings.retry_base, subject)
 
     def pause(self, error: TryAgain) -> None:
         """Wait before the next try.

@@ -167,6 +167,24 @@ def script(capfd: pytest.CaptureFixture[str], request: pytest.FixtureRequest) ->
     return run
 
 
+@pytest.fixture
+def clean_api(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No deployment, no block and no pool of a test stays at Prefect's API."""
+    yield
+    if not getattr(request.node, "untouched", False):
+        ask(_clean)
+
+
+async def _clean(client: Any) -> None:
+    for deployment in await client.read_deployments():
+        await client.delete_deployment(deployment.id)
+    for document in await client.read_block_documents(include_secrets=False):
+        await client.delete_block_document(document.id)
+    for pool in await client.read_work_pools():
+        if pool.name.startswith("pool"):
+            await client.delete_work_pool(pool.name)
+
+
 def ask(question: Callable[[Any], Any]) -> Any:
     """What Prefect's API answers a question that is put to a client."""
     import asyncio

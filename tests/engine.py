@@ -136,7 +136,11 @@ def free_port() -> int:
 
 @contextmanager
 def prefect_server(home: Path) -> Iterator[str]:
-    """A Prefect server of its own on the loopback; yields the address of its API."""
+    """A Prefect server of its own on the loopback; yields the address of its API.
+
+    Its home is made, and is its own.
+    """
+    home.mkdir(exist_ok=True)
     port = free_port()
     serve = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--port", str(port)]
     own = {**os.environ, "PREFECT_HOME": str(home)}
@@ -150,8 +154,8 @@ def prefect_server(home: Path) -> Iterator[str]:
             time.sleep(0.2)
         yield f"http://127.0.0.1:{port}/api"
     finally:
-        process.terminate()
-        process.wait(30)
+        process.kill()  # at once, as servers die
+        process.wait()
 
 
 def _answers(url: str) -> bool:

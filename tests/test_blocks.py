@@ -32,19 +32,8 @@ def key(gcs: Gcs, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def clean(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No block and no pool stays for the next test."""
-    yield
-    if not getattr(request.node, "untouched", False):
-        ask(_clean)
-
-
-async def _clean(client: Any) -> None:
-    for document in await client.read_block_documents(include_secrets=False):
-        await client.delete_block_document(document.id)
-    for pool in await client.read_work_pools():
-        if pool.name == "pool":
-            await client.delete_work_pool(pool.name)
+def clean(clean_api: None) -> None:
+    pass
 
 
 def documents(kind: str, name: str) -> list[Any]:

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -29,20 +29,8 @@ NAME = ("--deploy_name", "dep")
 
 
 @pytest.fixture(autouse=True)
-def clean(request: pytest.FixtureRequest) -> Iterator[None]:
-    yield
-    if not getattr(request.node, "untouched", False):
-        ask(_clean)
-
-
-async def _clean(client: Any) -> None:
-    for deployment in await client.read_deployments():
-        await client.delete_deployment(deployment.id)
-    for document in await client.read_block_documents(include_secrets=False):
-        await client.delete_block_document(document.id)
-    for pool in await client.read_work_pools():
-        if pool.name.startswith("pool"):
-            await client.delete_work_pool(pool.name)
+def clean(clean_api: None) -> None:
+    pass
 
 
 @pytest.fixture

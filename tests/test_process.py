@@ -7,16 +7,15 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from conftest import COMMAND, FILE, KEY, ONE_WEEK, ROOT, WEEK, content, ended, expected, real_week, small_week, start
+from engine import prefect_server
 from gcs import Gcs
 from web import Answer, Web
 
@@ -130,34 +129,16 @@ def test_a_dry_run_ends_0_without_its_api(environment: dict[str, str], tmp_path:
 
 
 def test_an_api_that_dies_in_the_middle_is_one_line(web: Web, environment: dict[str, str], tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    home = {**environment, "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_CLIENT_MAX_RETRIES": "0"}
-    api = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--port", str(port)]
+    own = {**environment, "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_CLIENT_MAX_RETRIES": "0"}
     good = small_week()
     web.serve(FILE, Answer(good, pause_at=(len(good) // 2, 3.0)))
-    with subprocess.Popen(api, env=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            deadline = time.monotonic() + 90
-            while not answers(port):
-                assert time.monotonic() < deadline, "the Prefect server did not start"
-                time.sleep(0.2)
-            there = {**home, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-            process = start([*ONE_WEEK, "--lake", str(tmp_path / "lake")], there)
-            wait_for_request(web)
-        finally:
-            server.kill()
+    with prefect_server(tmp_path / "server") as api:
+        process = start([*ONE_WEEK, "--lake", str(tmp_path / "lake")], {**own, "PREFECT_API_URL": api})
+        wait_for_request(web)
     ran = ended(process)
     assert ran.code == 1
     assert "Traceback" not in ran.err, ran.err
     assert "Prefect API failed" in ran.err.splitlines()[-1]
-
-
-def answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/api/health").is_success
-    except httpx.TransportError:
-        return False
 
 
 def test_an_interrupted_run_says_so_and_ends_130(web: Web, environment: dict[str, str], tmp_path: Path) -> None:
