@@ -14,11 +14,12 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
+import progress
 from errors import BadArgument, EtlError, sentence
 from feeds import AUTO, FEEDS, feed_named
 from file_dates import Asked, plan
@@ -26,8 +27,6 @@ from lake import BLOCK, DEFAULT_BLOCK, check_name
 from settings import VERSION, new_york_today, read_settings
 
 LANDED, NOT_LANDED, BAD_ARGUMENT, INTERRUPTED = 0, 1, 2, 130  # exit codes
-
-_progress: Any = None  # rich's progress display while a person looks on, else None
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -134,20 +133,6 @@ def run(flow: Callable[..., Any], rehearse: Callable[..., Iterator[str]], parame
         gc.freeze()  # everything ends with the process: no need to take it apart first, which takes another second
 
 
-def watched(chunks: Iterator[bytes], week: str, body: Any) -> Iterator[bytes]:
-    """The same chunks of a `download.Body`, shown on the terminal's progress bar where there is one."""
-    if _progress is None:
-        yield from chunks
-        return
-    bar = _progress.add_task(week, total=None)
-    try:
-        for chunk in chunks:
-            _progress.update(bar, advance=len(chunk), total=body.size)
-            yield chunk
-    finally:
-        _progress.remove_task(bar)
-
-
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
@@ -168,9 +153,9 @@ def _at_least(least: int) -> Callable[[str], int]:
 def _console() -> Iterator[None]:
     """Show our lines and real errors; keep Prefect's own book-keeping lines for its API.
 
-    On a terminal with a progress bar, in a log plain lines with their time.
+    On a terminal with bars, in a log plain lines with their time.
     """
-    global _progress
+    bars: AbstractContextManager[None] = nullcontext()
     shown = logging.getLogger("mta")
     shown.setLevel(logging.INFO)
     shown.propagate = False
@@ -180,24 +165,22 @@ def _console() -> Iterator[None]:
         from rich.console import Console
         from rich.highlighter import NullHighlighter
         from rich.logging import RichHandler
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         handler = RichHandler(
             console=console, highlighter=NullHighlighter(), show_time=False, show_path=False, show_level=False
         )
-        columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-        _progress = Progress(*columns, console=console, transient=True)
+        bars = progress.shown(console)
     shown.addHandler(handler)
     raising, logging.raiseExceptions = logging.raiseExceptions, False  # a log line its API refuses is no traceback
     others = [other for other in logging.getLogger().handlers if not other.filters]
     for other in others:
         other.addFilter(_is_no_book_keeping)
     try:
-        with _progress or nullcontext():
+        with bars:
             yield
     finally:
-        _progress, logging.raiseExceptions = None, raising
+        logging.raiseExceptions = raising
         shown.removeHandler(handler)
         for other in others:
             other.removeFilter(_is_no_book_keeping)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
@@ -38,7 +38,32 @@ class Body:
         return self.last_modified if self.etag.startswith("W/") else self.etag or self.last_modified
 
 
-def web_client(settings: Settings) -> httpx.Client:
+class Web(httpx.Client):
+    """The way of one run to its sources. What a host asks of one week, by Retry-After, holds for all weeks of the run.
+
+    Attributes:
+        quiet: until when a host wants no request, on the monotonic clock.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.quiet: dict[str, float] = {}
+
+    def leave_alone(self, host: str, seconds: float) -> None:
+        """Send no request to a host for so many seconds."""
+        self.quiet[host] = max(self.quiet.get(host, 0.0), time.monotonic() + seconds)
+
+    def wait_for(self, host: str, patience: Patience) -> None:
+        """Wait until the host may be asked again, where it said when.
+
+        Raises:
+            GaveUp: that is later than the week may wait.
+        """
+        while (left := self.quiet.get(host, 0.0) - time.monotonic()) > 0:
+            patience.sit_out(left, host)
+
+
+def web_client(settings: Settings) -> Web:
     """A client with the project's time-outs and an honest User-Agent.
 
     It asks for the plain body: a resumed download counts in the bytes of the body as it is sent.
@@ -47,7 +72,7 @@ def web_client(settings: Settings) -> httpx.Client:
         SourceFailed: HTTP_PROXY and the like name no proxy that can be used.
     """
     try:
-        return httpx.Client(
+        return Web(
             timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
             headers={"User-Agent": f"mta-weekly-etl/{VERSION}", "Accept-Encoding": "identity"},
             follow_redirects=True,
@@ -57,7 +82,7 @@ def web_client(settings: Settings) -> httpx.Client:
 
 
 def fetch(
-    client: httpx.Client, url: str, consume: Callable[[Iterator[bytes], Body], Result], patience: Patience
+    client: Web, url: str, consume: Callable[[Iterator[bytes], Body], Result], patience: Patience
 ) -> tuple[Result, Body]:
     """Give a whole body to `consume` and return what it made of it, with what the source said.
 
@@ -79,11 +104,11 @@ def fetch(
             patience.pause(error)
 
 
-def _stream(client: httpx.Client, body: Body, patience: Patience) -> Generator[bytes, None, None]:
+def _stream(client: Web, body: Body, patience: Patience) -> Generator[bytes, None, None]:
     """The body's chunks; resumes by itself while the server can, and raises TryAgain where only a new start helps."""
     while True:
         try:
-            yield from _receive(client, body)
+            yield from _receive(client, body, patience)
             return
         except TryAgain as error:
             if not (body.received and body.resumable):
@@ -91,17 +116,18 @@ def _stream(client: httpx.Client, body: Body, patience: Patience) -> Generator[b
             patience.pause(error)
 
 
-def _receive(client: httpx.Client, body: Body) -> Iterator[bytes]:
+def _receive(client: Web, body: Body, patience: Patience) -> Iterator[bytes]:
     """One answer: all of the body, or what is left of it."""
     headers = {"Range": f"bytes={body.received}-", "If-Range": body.validator} if body.received else {}
     try:
         host = httpx.URL(body.url).host
     except (httpx.InvalidURL, UnicodeError) as error:
         raise SourceFailed(f"{error}; check the address {body.url!r}") from error
+    client.wait_for(host, patience)
     try:
         with client.stream("GET", body.url, headers=headers) as response:
             if response.status_code != 416 or not body.received:  # 416: past the end of what is there now
-                _check_status(response, host)
+                _check_status(response, host, client)
             if body.received:
                 _check_resumed(response, body, host)
             else:
@@ -131,12 +157,15 @@ def not_too_slow(chunks: Iterator[bytes], host: str, window: float) -> Iterator[
         yield chunk
 
 
-def _check_status(response: httpx.Response, host: str) -> None:
+def _check_status(response: httpx.Response, host: str, client: Web) -> None:
     status = f"{response.status_code} {response.reason_phrase} from {host}"
     if response.status_code in (404, 410):
         raise NotPublished(f"not published ({status}); if it should be there by now, run it again later")
     if response.status_code in PASSING or response.status_code >= 500:
-        raise TryAgain(status, seconds_to_wait(response.headers.get("Retry-After", "")))
+        asked = seconds_to_wait(response.headers.get("Retry-After", ""))
+        if asked:
+            client.leave_alone(host, asked)
+        raise TryAgain(status, asked)
     if response.status_code not in (200, 206):
         raise SourceFailed(f"{status}, expected 200; check the address {response.request.url}")
 

@@ -3,47 +3,40 @@
 What a week is, how it is fetched, checked and published is for the rooms to know; here is what Prefect knows of it.
 """
 
-import json
 import logging
 import sys
-from collections import deque
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import cli
 
 ARGUMENTS = cli.begin(sys.argv[1:]) if __name__ == "__main__" else {}  # before Prefect, which takes seconds to load
 
-import httpx
 from prefect import flow, runtime, task
 from prefect.artifacts import create_table_artifact
-from prefect.client.utilities import inject_client
 from prefect.context import FlowRunContext, TaskRunContext
-from prefect.exceptions import ObjectNotFound
 from prefect.logging.handlers import APILogHandler
 from prefect.states import Completed, Failed, State
-from prefect.utilities.asyncutils import sync_compatible
 
 import file_dates
-from download import web_client
-from errors import BadArgument, EtlError, LakeFailed, sentence
+import progress
+from download import Web, web_client
+from errors import BadArgument, EtlError
 from feeds import AUTO, Feed, feed_named
 from file_dates import Asked, Plan, label
-from lake import BLOCK, DEFAULT_BLOCK, Found, Lake, check_name
-from lake_bucket import BucketLake
-from lake_folder import FolderLake
+from lake import BLOCK, Found
+from lakes import open_lake, which_lake
 from load import Load, Local
-from outcomes import Outcome, counted, not_loaded, waiting
+from outcomes import Outcome, counted, not_loaded, total, waiting
 from retry import Patience
-from settings import ROOT, Settings, new_york_today, read_settings
+from settings import Settings, new_york_today, read_settings
 from spool import work_folder
 
 log = logging.getLogger("mta")
-DEFAULT_FOLDER = ROOT / "data" / "lake"
 
 
 @task(task_run_name="newest due week")
@@ -68,12 +61,10 @@ def valid_task(year: int, month: int, day: int, today: date | None = None, feed:
 
 
 @task(task_run_name="{week} write_local")
-def write_local(
-    week: str, load: Load, client: httpx.Client, settings: Settings, allow_bad_rows: int
-) -> Local | State[Any]:
+def write_local(week: str, load: Load, client: Web, settings: Settings, allow_bad_rows: int) -> Local | State[Any]:
     """Download a week and make its checked object in the work folder."""
     try:
-        return load.make(client, settings, allow_bad_rows, cli.watched)
+        return load.make(client, settings, allow_bad_rows, progress.watched)
     except EtlError as error:
         return Failed(message=str(error))  # returned, not raised: an expected fault shows no traceback
 
@@ -91,31 +82,26 @@ def write_gcs(week: str, load: Load, local: Local) -> Outcome | State[Any]:
 def etl_web_to_local(
     weeks: list[str], feed: str, lake: str, concurrency: int, force: bool, allow_bad_rows: int, run_id: str
 ) -> State[Any]:
-    """Land weeks one by one, each as soon as it is ready; the state's data is their outcomes.
+    """Land weeks, so many at once, each as soon as it is ready; the state's data is their outcomes.
 
     Several weeks share one flow run: a flow run a week would cost more than the work.
     """
     settings, the_feed, outcomes = read_settings(), feed_named(feed), []
-    running: deque[tuple[Load, Any, Any]] = deque()
     try:
         target = open_lake(lake)
         if lake.startswith(BLOCK):
             log.info("%s", target)  # which bucket the block speaks of
         target.prepare()
-        with work_folder(settings.spool) as folder, web_client(settings) as client:
+        with work_folder(settings.spool) as folder, web_client(settings) as client, progress.counting(len(weeks)):
             present = target.find([the_feed.key(week) for week in weeks], Patience.of(settings, lake))
-            for week in weeks:
-                seen = present.get(the_feed.key(week))
-                patience = Patience.of(settings, f"{the_feed.name} {week}")
-                load = Load(week, the_feed, target, seen, folder, run_id, patience)
-                if seen and not force:
-                    outcomes.append(_say(_kept(load, seen)))
-                    continue
-                if len(running) >= concurrency:
-                    outcomes.append(_say(_outcome(*running.popleft())))
-                local: Any = write_local.submit(week, load, client, settings, allow_bad_rows)
-                running.append((load, local, write_gcs.submit(week, load, local)))
-            outcomes += [_say(_outcome(*each)) for each in running]
+            loads = [
+                Load(week, the_feed, target, present.get(the_feed.key(week)), folder, run_id,
+                     Patience.of(settings, f"{the_feed.name} {week}"))
+                for week in weeks
+            ]  # fmt: skip
+            for outcome in _landed(loads, client, settings, concurrency, force, allow_bad_rows):
+                outcomes.append(_say(outcome))
+                progress.done(outcome)
     except EtlError as error:
         known = {outcome.week for outcome in outcomes}
         outcomes += [
@@ -145,6 +131,7 @@ def main_flow(
     Without a period: the newest due week. See the README for the parameters.
     """
     _log_to_api()
+    began = time.monotonic()
     asked = Asked(year, month, day, limit_one, start, end, catch_up)
     if runtime.deployment.id and not asked.newest:
         asked = replace(asked, catch_up=1)  # a deployment's default must not forbid a week asked of it by hand
@@ -180,7 +167,9 @@ def main_flow(
         outcomes += loaded
     outcomes.sort(key=lambda outcome: outcome.week)
     create_table_artifact(  # type: ignore[unused-coroutine] # done at once in a flow that is not async
-        key="mta-weeks", table=[asdict(each) for each in outcomes], description=f"Lake: {where}"
+        key="mta-weeks",
+        table=[asdict(each) for each in [*outcomes, total(outcomes, time.monotonic() - began)]],
+        description=f"Lake: {where}",
     )
     ended = _ended(outcomes)
     log.info(counted(outcomes))
@@ -213,90 +202,6 @@ def _would(seen: Found | None, force: bool) -> str:
     return "there" if seen.facts else "there, unproved"
 
 
-def which_lake(lake: str | None, settings: Settings) -> str:
-    """The lake's name: as asked, or MTA_LAKE, or the default block where it is registered, or the default folder.
-
-    Raises:
-        BadArgument: it is no lake's name, or a run of a deployment has no lake that outlives it.
-    """
-    check_name(lake or settings.lake)
-    deployed = runtime.deployment.id is not None
-    with _api():
-        named = lake or settings.lake or (DEFAULT_BLOCK if _is_registered(DEFAULT_BLOCK) else None)
-    if named and named.startswith(BLOCK):
-        return named
-    folder = Path(named or DEFAULT_FOLDER).expanduser()
-    if deployed and not (named and folder.is_absolute()):
-        raise BadArgument(
-            f"lake {named or 'not given'}: a deployed run would lose its file with its work folder; give the "
-            "deployment a lake (parameter lake, or MTA_LAKE): gcs-bucket/NAME, or a folder from the root; or register "
-            f"{DEFAULT_BLOCK}."
-        )
-    return str(folder.absolute())
-
-
-def open_lake(name: str) -> Lake:
-    """The lake of that name.
-
-    Raises:
-        LakeFailed: the block is not registered, or its credentials cannot be used.
-    """
-    if not name.startswith(BLOCK):
-        return FolderLake(Path(name))
-    # Here, for a folder needs none of this and it takes a second to load.
-    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
-    from prefect_gcp.cloud_storage import GcsBucket
-
-    try:
-        with _api():
-            block = GcsBucket.load(name.removeprefix(BLOCK))
-        client = block.gcp_credentials.get_cloud_storage_client()
-    except DefaultCredentialsError as error:
-        raise LakeFailed(
-            f"lake {name}: its credentials block holds no key and this machine has no Application Default Credentials; "
-            "give it some (gcloud auth application-default login, or a service account), or the block a key"
-        ) from error
-    except PermissionError as error:
-        raise LakeFailed(
-            f"lake {name}: the credentials in {error.filename} cannot be read; give the user of this run access to them"
-        ) from error
-    except (GoogleAuthError, ValueError, KeyError, OSError, RuntimeError) as error:
-        if isinstance(error.__cause__, ObjectNotFound):
-            raise LakeFailed(
-                f"lake {name}: no such block is registered; register it: python blocks/gcs_block.py --gcs_bucket_name "
-                f"BUCKET --gcs_block_name {name.removeprefix(BLOCK)}"
-            ) from error
-        raise LakeFailed(  # the error's own text is not shown: it may quote the key
-            f"lake {name}: the block or its credentials cannot be used ({type(error).__name__}); register them again"
-        ) from error
-    if not block.bucket:
-        raise LakeFailed(f"lake {name}: the block names no bucket; register it again")
-    return BucketLake(client, block.bucket, block.bucket_folder, name)
-
-
-@contextmanager
-def _api() -> Iterator[None]:
-    """Prefect's API failing is a fault we expect; it has been tried again by Prefect's own client."""
-    try:
-        yield
-    except httpx.HTTPError as error:
-        raise LakeFailed(f"the Prefect API failed ({sentence(error)}); try again, or name a folder") from error
-    except json.JSONDecodeError as error:
-        raise LakeFailed("the Prefect API failed: its answer is no JSON; look at PREFECT_API_URL") from error
-
-
-@sync_compatible
-@inject_client
-async def _is_registered(block: str, client: Any = None) -> bool:
-    """Whether the API knows a block; an API that fails is not one that says no."""
-    kind, _, name = block.partition("/")
-    try:
-        await client.read_block_document_by_name(name, block_type_slug=kind, include_secrets=False)
-    except ObjectNotFound:
-        return False
-    return True
-
-
 def _weeks(asked: Asked, feed: Feed, today: date) -> tuple[Plan, list[str]]:
     """The plan, and its weeks as the run's graph shows how they were found."""
     plan = file_dates.plan(asked, feed, today)
@@ -307,6 +212,34 @@ def _weeks(asked: Asked, feed: Feed, today: date) -> tuple[Plan, list[str]]:
     return plan, [label(week) for week in plan.weeks]
 
 
+def _landed(
+    loads: list[Load], client: Web, settings: Settings, concurrency: int, force: bool, allow_bad_rows: int
+) -> Iterator[Outcome]:
+    """What became of each week, as it ends, in any order; so many weeks at once are in the making."""
+    running: dict[Future[State[Any]], tuple[Load, Any]] = {}
+    waiters = ThreadPoolExecutor(concurrency)  # a thread a week that does nothing but wait for its task runs
+
+    def first() -> Iterator[Outcome]:
+        ended, _ = wait(running, return_when=FIRST_COMPLETED)
+        for each in ended:
+            yield _outcome(*running.pop(each), each.result())
+
+    try:
+        for load in loads:
+            if load.seen and not force:
+                yield _kept(load, load.seen)
+                continue
+            if len(running) >= concurrency:
+                yield from first()
+            local: Any = write_local.submit(load.week, load, client, settings, allow_bad_rows)
+            written: Any = write_gcs.submit(load.week, load, local)
+            running[waiters.submit(written.wait)] = load, local
+        while running:
+            yield from first()
+    finally:
+        waiters.shutdown(wait=False, cancel_futures=True)  # an interrupted run does not wait for them
+
+
 def _kept(load: Load, seen: Found) -> Outcome:
     try:
         return load.keep(seen)
@@ -314,9 +247,8 @@ def _kept(load: Load, seen: Found) -> Outcome:
         return Outcome(load.week, "failed", load.key, reason=str(error))
 
 
-def _outcome(load: Load, local: Any, written: Any) -> Outcome:
-    """Wait for a week's two task runs and say what became of it."""
-    state: State[Any] = written.wait()
+def _outcome(load: Load, local: Any, state: State[Any]) -> Outcome:
+    """What became of a week, by the end of its two task runs."""
     if state.is_completed():
         outcome: Outcome = state.result()
         return outcome

@@ -6,11 +6,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
-
 from check import Content
 from convert import convert, examine, rejects, sums_of
-from download import Body, fetch
+from download import Body, Web, fetch
 from errors import EtlError, LakeFailed
 from feeds import Feed
 from lake import Facts, Found, Lake, Published, changed
@@ -61,7 +59,7 @@ class Load:
         """The name of the rows left out of it."""
         return f"rejected/{self.key}"
 
-    def make(self, client: httpx.Client, settings: Settings, allow_bad_rows: int, watch: Watch) -> Local:
+    def make(self, client: Web, settings: Settings, allow_bad_rows: int, watch: Watch) -> Local:
         """Download the week and make its checked object in the work folder; `watch` sees the bytes go by.
 
         Raises:

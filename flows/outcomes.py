@@ -14,8 +14,8 @@ STATES = ("landed", "replaced", "there", "failed", "outside", "not due")
 class Outcome:
     """What became of a week: a row of the run's table."""
 
-    week: str
-    state: str  # one of STATES
+    week: str  # yyMMdd, or total
+    state: str  # one of STATES, or how many weeks ended so
     object: str
     rows: int = 0
     bytes: int = 0  # of the object
@@ -41,6 +41,12 @@ def counted(outcomes: list[Outcome]) -> str:
     states = [outcome.state for outcome in outcomes]
     counts = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
     return f"{len(states)} week{'s' * (len(states) != 1)}: {counts}"
+
+
+def total(outcomes: list[Outcome], seconds: float) -> Outcome:
+    """The last row of the run's table: all weeks together, and how long the run took."""
+    rows, size = sum(each.rows for each in outcomes), sum(each.bytes for each in outcomes)
+    return Outcome("total", counted(outcomes), "", rows, size, round(seconds, 2))
 
 
 def waiting(outcomes: list[Outcome]) -> str:

@@ -60,6 +60,21 @@ class Patience:
         time.sleep(seconds)
         self.waited += seconds
 
+    def sit_out(self, seconds: float, host: str) -> None:
+        """Wait as long as a host has asked another week of the run to leave it alone.
+
+        Raises:
+            GaveUp: that would not fit in what is left of the waiting.
+        """
+        if self.waited + seconds > self.wait:
+            raise GaveUp(
+                f"not asked for: {host} asked another week of this run to wait, {seconds:.0f} s more, and a week may "
+                f"wait {self.wait:g} s in all (MTA_RETRY_WAIT), try again later"
+            )
+        log.info("%s: %s has asked to be left alone, going on in %.1f s", self.subject, host, seconds)
+        time.sleep(seconds)
+        self.waited += seconds
+
 
 def seconds_to_wait(retry_after: str) -> float | None:
     """What a Retry-After header asks for: a number or a date (RFC 9110, 10.2.3); None where it says neither."""

@@ -1,0 +1,108 @@
+"""Which lake a run means, and the way into it: a name to a folder, or to a bucket through its Prefect block.
+
+Knows Prefect's blocks and Google's credentials; of what is in a lake, nothing.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prefect import runtime
+from prefect.client.utilities import inject_client
+from prefect.exceptions import ObjectNotFound
+from prefect.utilities.asyncutils import sync_compatible
+
+from errors import BadArgument, LakeFailed, sentence
+from lake import BLOCK, DEFAULT_BLOCK, Lake, check_name
+from lake_bucket import BucketLake
+from lake_folder import FolderLake
+from settings import ROOT, Settings
+
+DEFAULT_FOLDER = ROOT / "data" / "lake"
+
+
+def which_lake(lake: str | None, settings: Settings) -> str:
+    """The lake's name: as asked, or MTA_LAKE, or the default block where it is registered, or the default folder.
+
+    Raises:
+        BadArgument: it is no lake's name, or a run of a deployment has no lake that outlives it.
+    """
+    check_name(lake or settings.lake)
+    deployed = runtime.deployment.id is not None
+    with _api():
+        named = lake or settings.lake or (DEFAULT_BLOCK if _is_registered(DEFAULT_BLOCK) else None)
+    if named and named.startswith(BLOCK):
+        return named
+    folder = Path(named or DEFAULT_FOLDER).expanduser()
+    if deployed and not (named and folder.is_absolute()):
+        raise BadArgument(
+            f"lake {named or 'not given'}: a deployed run would lose its file with its work folder; give the "
+            "deployment a lake (parameter lake, or MTA_LAKE): gcs-bucket/NAME, or a folder from the root; or register "
+            f"{DEFAULT_BLOCK}."
+        )
+    return str(folder.absolute())
+
+
+def open_lake(name: str) -> Lake:
+    """The lake of that name.
+
+    Raises:
+        LakeFailed: the block is not registered, or its credentials cannot be used.
+    """
+    if not name.startswith(BLOCK):
+        return FolderLake(Path(name))
+    # Here, for a folder needs none of this and it takes a second to load.
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+    from prefect_gcp.cloud_storage import GcsBucket
+
+    try:
+        with _api():
+            block = GcsBucket.load(name.removeprefix(BLOCK))
+        client = block.gcp_credentials.get_cloud_storage_client()
+    except DefaultCredentialsError as error:
+        raise LakeFailed(
+            f"lake {name}: its credentials block holds no key and this machine has no Application Default Credentials; "
+            "give it some (gcloud auth application-default login, or a service account), or the block a key"
+        ) from error
+    except PermissionError as error:
+        raise LakeFailed(
+            f"lake {name}: the credentials in {error.filename} cannot be read; give the user of this run access to them"
+        ) from error
+    except (GoogleAuthError, ValueError, KeyError, OSError, RuntimeError) as error:
+        if isinstance(error.__cause__, ObjectNotFound):
+            raise LakeFailed(
+                f"lake {name}: no such block is registered; register it: python blocks/gcs_block.py --gcs_bucket_name "
+                f"BUCKET --gcs_block_name {name.removeprefix(BLOCK)}"
+            ) from error
+        raise LakeFailed(  # the error's own text is not shown: it may quote the key
+            f"lake {name}: the block or its credentials cannot be used ({type(error).__name__}); register them again"
+        ) from error
+    if not block.bucket:
+        raise LakeFailed(f"lake {name}: the block names no bucket; register it again")
+    return BucketLake(client, block.bucket, block.bucket_folder, name)
+
+
+@contextmanager
+def _api() -> Iterator[None]:
+    """Prefect's API failing is a fault we expect; it has been tried again by Prefect's own client."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise LakeFailed(f"the Prefect API failed ({sentence(error)}); try again, or name a folder") from error
+    except json.JSONDecodeError as error:
+        raise LakeFailed("the Prefect API failed: its answer is no JSON; look at PREFECT_API_URL") from error
+
+
+@sync_compatible
+@inject_client
+async def _is_registered(block: str, client: Any = None) -> bool:
+    """Whether the API knows a block; an API that fails is not one that says no."""
+    kind, _, name = block.partition("/")
+    try:
+        await client.read_block_document_by_name(name, block_type_slug=kind, include_secrets=False)
+    except ObjectNotFound:
+        return False
+    return True
