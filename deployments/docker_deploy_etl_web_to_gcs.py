@@ -4,6 +4,7 @@
     python deployments/docker_deploy_etl_web_to_gcs.py --work_pool P --deploy_name D     # by a docker worker
 
 The code is in the image. A process work pool will do as well, where the worker itself runs in the image.
+--backfill_pool Q makes a second deployment, of the backfill, which waits in pool Q for the runs of the first.
 """
 
 import argparse
@@ -15,9 +16,11 @@ import weekly  # lets the others be found
 
 # isort: split
 import script
-from errors import EtlError
+from backfill import backfill_flow
+from errors import BadArgument, EtlError
 
 ROOT = "/opt/prefect"  # of the code in the image
+BACKFILL = "flows/backfill.py:backfill_flow"
 TYPES = {
     "docker": "python blocks/docker_block.py --work_pool '{name}' --image_name I",
     "process": "prefect work-pool create '{name}' --type process",
@@ -32,36 +35,61 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--image", type=script.image_name, metavar="I", help="an image of its own; default: that of the block or pool"
     )
+    made.add_argument(
+        "--backfill_pool", type=script.plain_name, metavar="Q", help="deploy the backfill too, in a pool of its own"
+    )
     return made
 
 
 def steps(options: argparse.Namespace) -> list[script.Step]:
     """What the script does."""
-    what = weekly.check(options)
+    what, pool = weekly.check(options), options.backfill_pool
+    if pool and pool == options.work_pool:
+        raise BadArgument(f"--backfill_pool {pool}: the backfill would wait for itself there; name another pool.")
 
     async def deploy() -> str:
         async with get_client() as client:
-            return await weekly.put(client, options, await place(client, options))
+            return await weekly.put(client, options, await place(client, options), weekly.saturdays(options))
 
-    return [script.Step("deploy", what, deploy)]
+    async def deploy_backfill() -> str:
+        async with get_client() as client:
+            where = await in_pool(client, pool, BACKFILL, options.image)
+            return await weekly.put(client, options, where, weekly.What(weekly.Code.of(backfill_flow), given))
+
+    given = {"deployment": f"{weekly.OURS.name}/{options.deploy_name}", "feed": options.feed, "lake": options.lake}
+    made = [script.Step("deploy", what, deploy)]
+    if pool:
+        what = f"'{backfill_flow.name}/{options.deploy_name}': when asked, in {pool}, to {options.lake}"
+        made.append(script.Step("deploy", what, deploy_backfill))
+    return made
 
 
 async def place(client: PrefectClient, options: argparse.Namespace) -> weekly.Place:
-    """Where the runs happen.
+    """Where the weekly runs happen.
 
     Raises:
         EtlError: the block or the pool is not there, or the pool is of another type.
     """
     entrypoint = f"flows/{weekly.ENTRYPOINT}"
-    variables = {"image": options.image} if options.image else {}
     if options.block_name:
+        variables = {"image": options.image} if options.image else {}
         make = f"python blocks/docker_block.py --block_name {options.block_name} --image_name I"
         container = await weekly.block(client, "docker-container", options.block_name, make)
         return weekly.Place(entrypoint, ROOT, infrastructure=container, job_variables=variables)
-    pool = await weekly.work_pool(client, options, TYPES)
+    return await in_pool(client, options.work_pool, entrypoint, options.image)
+
+
+async def in_pool(client: PrefectClient, name: str, entrypoint: str, image: str | None) -> weekly.Place:
+    """A place in a work pool, for either deployment.
+
+    Raises:
+        EtlError: the pool is not there, or is of another type.
+    """
+    variables = {"image": image} if image else {}
+    pool = await weekly.work_pool(client, name, TYPES)
     if pool.type == "process":
-        if options.image:
-            raise EtlError(f"--image {options.image}: work pool {pool.name} starts processes, not containers")
+        if image:
+            raise EtlError(f"--image {image}: work pool {pool.name} starts processes, not containers")
         variables = {"working_dir": ROOT}  # else the code would be copied to a folder of each run
     return weekly.Place(entrypoint, ROOT, work_pool=pool.name, job_variables=variables)
 

@@ -83,12 +83,12 @@ def steps(options: argparse.Namespace) -> list[script.Step]:
                 make = f"python blocks/github_block.py --block_name {options.block_name} --repository URL"
                 storage = await weekly.block(client, "github", options.block_name, make)
                 place = weekly.Place(entrypoint, None if folder == PurePosixPath() else str(folder), storage=storage)
-                return await weekly.put(client, options, place)
-            pool = await weekly.work_pool(client, options, TYPES)
+                return await weekly.put(client, options, place, weekly.saturdays(options))
+            pool = await weekly.work_pool(client, options.work_pool, TYPES)
             fetched = await git(client, options)
             code = await fetch(fetched, entrypoint, options.repository)
             place = weekly.Place(entrypoint, work_pool=pool.name, pull_steps=(fetched.to_pull_step(),))
-            return await weekly.put(client, options, place, code)
+            return await weekly.put(client, options, place, weekly.saturdays(options, code))
 
     return [script.Step("deploy", what, deploy)]
 

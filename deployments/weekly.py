@@ -74,6 +74,15 @@ class Code:
 OURS = Code.of(main_flow)
 
 
+@dataclass(frozen=True)
+class What:
+    """What a deployment runs: its flow, the parameters of every run unless it is asked otherwise, and when."""
+
+    code: Code
+    parameters: dict[str, Any]
+    schedule: CronSchedule | None = None
+
+
 def parser(description: str, file: str, block: str) -> argparse.ArgumentParser:
     """The flags both deployments have; `block` says what block the script takes."""
     made = script.parser(description, file)
@@ -152,13 +161,21 @@ def check(options: argparse.Namespace) -> str:
     return f"'{main_flow.name}/{options.deploy_name}': cron {when.cron} in {when.timezone}, to {options.lake}"
 
 
-async def work_pool(client: PrefectClient, options: argparse.Namespace, types: dict[str, str]) -> WorkPool:
-    """The work pool asked for; `types` has the types that will do, each with the command that makes one.
+def saturdays(options: argparse.Namespace, code: Code = OURS) -> What:
+    """The weekly flow, every Saturday.
+
+    Raises:
+        BadArgument: as `schedule` and `parameters`.
+    """
+    return What(code, parameters(options), schedule(options))
+
+
+async def work_pool(client: PrefectClient, name: str, types: dict[str, str]) -> WorkPool:
+    """The work pool of that name; `types` has the types that will do, each with the command that makes one.
 
     Raises:
         EtlError: it does not exist, or is of another type.
     """
-    name = options.work_pool
     try:
         pool = await client.read_work_pool(name)
     except ObjectNotFound:
@@ -183,8 +200,8 @@ async def block(client: PrefectClient, kind: str, name: str, make: str) -> UUID:
     return found
 
 
-async def put(client: PrefectClient, options: argparse.Namespace, place: Place, code: Code = OURS) -> str:
-    """Make or update the deployment; returns what of it a person may not expect.
+async def put(client: PrefectClient, options: argparse.Namespace, place: Place, what: What) -> str:
+    """Make or update a deployment; returns what of it a person may not expect.
 
     Prefect's own `deploy` and `build_from_flow` do the same with less: they look for the flow under the working folder,
     write files there, and start again a deployment that a person has paused.
@@ -197,18 +214,19 @@ async def put(client: PrefectClient, options: argparse.Namespace, place: Place, 
         await block(
             client, "gcs-bucket", lake, f"python blocks/gcs_block.py --gcs_bucket_name B --gcs_block_name {lake}"
         )
+    code = what.code
     there = await _existing(client, code.name, options.deploy_name)
     running = not there or any(each.active for each in there.schedules) or not there.schedules
     paused = bool(there and there.paused)
-    what: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "flow_id": await client.create_flow_from_name(code.name),
         "name": options.deploy_name,
         "description": code.description,
         "version": VERSION,
         "tags": options.tag or ["mta"],
-        "schedules": [DeploymentScheduleCreate(schedule=schedule(options), active=running)],
+        "schedules": [DeploymentScheduleCreate(schedule=what.schedule, active=running)] if what.schedule else [],
         "paused": paused,
-        "parameters": parameters(options),
+        "parameters": what.parameters,
         "parameter_openapi_schema": code.schema,
         "enforce_parameter_schema": True,
         "work_pool_name": place.work_pool or await _agents_pool(client),
@@ -220,7 +238,7 @@ async def put(client: PrefectClient, options: argparse.Namespace, place: Place, 
         "pull_steps": list(place.pull_steps),
         "job_variables": place.job_variables or {},
     }
-    identity = await client.create_deployment(**what)
+    identity = await client.create_deployment(**fields)
     stands = await client.read_deployment(identity)
     remarks = ["updated" if there else "new"]
     if paused or not running:

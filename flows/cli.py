@@ -19,12 +19,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
+import parts
 import progress
 from errors import BadArgument, EtlError, sentence
 from feeds import AUTO, FEEDS, feed_named
 from file_dates import Asked, plan
 from lake import BLOCK, DEFAULT_BLOCK, check_name
-from settings import VERSION, new_york_today, read_settings
+from settings import DAY, VERSION, new_york_today, read_settings
 
 LANDED, NOT_LANDED, BAD_ARGUMENT, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
@@ -38,7 +39,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The flags, as `--help` shows them."""
+    """The flags of the weekly flow, as `--help` shows them."""
     parser = OneLineParser(
         prog="etl_web_to_gcs.py",
         description="Land weekly public files in the lake. Without a period: the newest due week.",
@@ -53,35 +54,77 @@ def parser() -> argparse.ArgumentParser:
     week.add_argument(
         "--catch-up", type=_at_least(1), default=1, metavar="N", help="the newest due week and the N-1 before it"
     )
-    week.add_argument("--feed", choices=[AUTO, *FEEDS], default=AUTO, help=f"default {AUTO}: the week decides")
     how = parser.add_argument_group("how")
-    how.add_argument(
-        "--lake",
-        metavar="WHERE",
-        help=f"a folder, or {BLOCK}NAME of a block; default: MTA_LAKE, else {DEFAULT_BLOCK} where it is "
-        "registered, else data/lake in the project",
+    _add_how(
+        how,
+        lake=f"MTA_LAKE, else {DEFAULT_BLOCK} where it is registered, else data/lake in the project",
+        concurrency="weeks at once",
+        dry_run="list week, state, object and source; touch nothing",
     )
-    how.add_argument("--concurrency", type=_at_least(1), default=2, metavar="N", help="weeks at once, default 2")
     how.add_argument("--force", action="store_true", help="load weeks that are in the lake again, and replace them")
-    how.add_argument(
-        "--allow-bad-rows", type=_at_least(0), default=0, metavar="N", help="leave out up to N bad rows a week"
-    )
-    how.add_argument("--dry-run", action="store_true", help="list week, state, object and source; touch nothing")
-    parser.add_argument("--version", action="version", version=VERSION)
     return parser
 
 
-def begin(arguments: Sequence[str]) -> dict[str, Any]:
+def backfill_parser() -> argparse.ArgumentParser:
+    """The flags of the backfill, as `--help` shows them."""
+    parser = OneLineParser(
+        prog="backfill.py",
+        description="Land years of weeks by many machines: runs of a deployment of the weekly flow, one a month or a "
+        "year, which the workers of its pool share. Parts whose weeks are in the lake are not run.",
+        epilog="Exit code 0: every due week of the range is in the lake. 1: some is not. 2: bad arguments.",
+    )
+    what = parser.add_argument_group("which weeks")
+    what.add_argument("--start", type=_day, required=True, metavar="DATE", help="every due Saturday from here ...")
+    what.add_argument("--end", type=_day, required=True, metavar="DATE", help="... to here, both included")
+    what.add_argument("--by", choices=list(parts.NAMES), default="month", help="what is one run, default %(default)s")
+    how = parser.add_argument_group("how")
+    how.add_argument("--deployment", required=True, metavar="D", help="the deployment of the weekly flow")
+    _add_how(
+        how,
+        lake="that of the deployment",
+        concurrency="weeks at once in each run",
+        dry_run="list the parts and what they lack; start nothing",
+    )
+    how.add_argument(
+        "--part-timeout", type=_seconds, default=7200.0, metavar="SECONDS",
+        help="how long a part may run, default two hours; then it is ended, and named",
+    )  # fmt: skip
+    return parser
+
+
+def _add_how(how: Any, lake: str, concurrency: str, dry_run: str) -> None:
+    """The flags that both commands have."""
+    how.add_argument("--feed", choices=[AUTO, *FEEDS], default=AUTO, help=f"default {AUTO}: the week decides")
+    how.add_argument("--lake", metavar="WHERE", help=f"a folder, or {BLOCK}NAME of a block; default: {lake}")
+    how.add_argument(
+        "--concurrency", type=_at_least(1), default=2, metavar="N", help=f"{concurrency}, default %(default)s"
+    )
+    how.add_argument(
+        "--allow-bad-rows", type=_at_least(0), default=0, metavar="N", help="leave out up to N bad rows a week"
+    )
+    how.add_argument("--dry-run", action="store_true", help=dry_run)
+    how.add_argument("--version", action="version", version=VERSION)
+
+
+def begin(arguments: Sequence[str], parse: Callable[[Sequence[str]], dict[str, Any]] | None = None) -> dict[str, Any]:
     """What a command does first, before the modules load that take time; `run` ends it."""
     # Loading Prefect makes half a million objects that stay; not looking for garbage among them saves a second.
     gc.disable()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules load, Ctrl-C just ends it, without a traceback
-    return parse(arguments)
+    return (parse or parse_weekly)(arguments)
 
 
-def parse(arguments: Sequence[str]) -> dict[str, Any]:
-    """The flow's parameters. Bad ones end the program with one line and exit code 2, before any request."""
-    the_parser = parser()
+def parse_weekly(arguments: Sequence[str]) -> dict[str, Any]:
+    """The weekly flow's parameters. Bad ones end the program with one line and exit code 2, before any request."""
+    return _parse(parser(), arguments)
+
+
+def parse_backfill(arguments: Sequence[str]) -> dict[str, Any]:
+    """Those of the backfill."""
+    return _parse(backfill_parser(), arguments)
+
+
+def _parse(the_parser: argparse.ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
     given = vars(the_parser.parse_args(arguments))
     try:
         settings = read_settings()
@@ -138,6 +181,16 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2023-03-25") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 30 * DAY:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, more than 0 and up to 30 days")
+    return seconds
 
 
 def _at_least(least: int) -> Callable[[str], int]:

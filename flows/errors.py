@@ -48,5 +48,9 @@ class SpoolFailed(EtlError):
     """From `spool` and `convert`: the work folder cannot be written."""
 
 
+class ApiFailed(EtlError):
+    """From `api`: Prefect's API did not answer, or not in its own words."""
+
+
 class LakeFailed(EtlError):
     """From the lakes and the flow that opens one: it cannot be reached, read or written, or holds no whole object."""

@@ -18,12 +18,11 @@ ARGUMENTS = cli.begin(sys.argv[1:]) if __name__ == "__main__" else {}  # before 
 
 from prefect import flow, runtime, task
 from prefect.artifacts import create_table_artifact
-from prefect.context import FlowRunContext, TaskRunContext
-from prefect.logging.handlers import APILogHandler
 from prefect.states import Completed, Failed, State
 
 import file_dates
 import progress
+from api import log_to_api
 from download import Web, web_client
 from errors import BadArgument, EtlError
 from feeds import AUTO, Feed, feed_named
@@ -130,7 +129,7 @@ def main_flow(
 
     Without a period: the newest due week. See the README for the parameters.
     """
-    _log_to_api()
+    log_to_api()
     began = time.monotonic()
     asked = Asked(year, month, day, limit_one, start, end, catch_up)
     if runtime.deployment.id and not asked.newest:
@@ -266,15 +265,6 @@ def _ended(outcomes: list[Outcome]) -> State[Any]:
     if missed:
         return Failed(message=f"{counted(outcomes)}. " + "; ".join(map(str, missed)), data=outcomes)
     return Completed(message=counted(outcomes), data=outcomes)
-
-
-def _log_to_api() -> None:
-    """Let the lines of all rooms go with the run to Prefect's API, as the lines of flows do."""
-    log.setLevel(logging.INFO)
-    if not any(isinstance(handler, APILogHandler) for handler in log.handlers):
-        handler = APILogHandler()
-        handler.addFilter(lambda _: bool(TaskRunContext.get() or FlowRunContext.get()))  # only what belongs to a run
-        log.addHandler(handler)
 
 
 if __name__ == "__main__":

@@ -3,24 +3,20 @@
 Knows Prefect's blocks and Google's credentials; of what is in a lake, nothing.
 """
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import httpx
 from prefect import runtime
-from prefect.client.utilities import inject_client
+from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import ObjectNotFound
-from prefect.utilities.asyncutils import sync_compatible
 
-from errors import BadArgument, LakeFailed, sentence
+from api import ask, faults
+from errors import BadArgument, LakeFailed
 from lake import BLOCK, DEFAULT_BLOCK, Lake, check_name
 from lake_bucket import BucketLake
 from lake_folder import FolderLake
 from settings import ROOT, Settings
 
+ADVICE = "try again, or name a folder"
 DEFAULT_FOLDER = ROOT / "data" / "lake"
 
 
@@ -32,8 +28,8 @@ def which_lake(lake: str | None, settings: Settings) -> str:
     """
     check_name(lake or settings.lake)
     deployed = runtime.deployment.id is not None
-    with _api():
-        named = lake or settings.lake or (DEFAULT_BLOCK if _is_registered(DEFAULT_BLOCK) else None)
+    with faults(ADVICE):
+        named = lake or settings.lake or (DEFAULT_BLOCK if ask(_is_registered) else None)
     if named and named.startswith(BLOCK):
         return named
     folder = Path(named or DEFAULT_FOLDER).expanduser()
@@ -59,7 +55,7 @@ def open_lake(name: str) -> Lake:
     from prefect_gcp.cloud_storage import GcsBucket
 
     try:
-        with _api():
+        with faults(ADVICE):
             block = GcsBucket.load(name.removeprefix(BLOCK))
         client = block.gcp_credentials.get_cloud_storage_client()
     except DefaultCredentialsError as error:
@@ -85,22 +81,9 @@ def open_lake(name: str) -> Lake:
     return BucketLake(client, block.bucket, block.bucket_folder, name)
 
 
-@contextmanager
-def _api() -> Iterator[None]:
-    """Prefect's API failing is a fault we expect; it has been tried again by Prefect's own client."""
-    try:
-        yield
-    except httpx.HTTPError as error:
-        raise LakeFailed(f"the Prefect API failed ({sentence(error)}); try again, or name a folder") from error
-    except json.JSONDecodeError as error:
-        raise LakeFailed("the Prefect API failed: its answer is no JSON; look at PREFECT_API_URL") from error
-
-
-@sync_compatible
-@inject_client
-async def _is_registered(block: str, client: Any = None) -> bool:
-    """Whether the API knows a block; an API that fails is not one that says no."""
-    kind, _, name = block.partition("/")
+async def _is_registered(client: PrefectClient) -> bool:
+    """Whether the API knows the default block; an API that fails is not one that says no."""
+    kind, _, name = DEFAULT_BLOCK.partition("/")
     try:
         await client.read_block_document_by_name(name, block_type_slug=kind, include_secrets=False)
     except ObjectNotFound:
