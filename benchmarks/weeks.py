@@ -2,7 +2,8 @@
 
 They have the form of the files published up to 240217 (padded header and rows, counters of ten digits) and about
 their make-up: 5,000 turnstiles in 750 control areas, an audit every four hours, staggered by control area, and a few
-turnstiles that report every quarter of an hour. The riders are invented. Nothing here knows the flows.
+turnstiles that report every quarter of an hour; or the form published up to 141011, of the same audits. The riders are
+invented. Nothing here knows the flows.
 """
 
 from collections.abc import Iterator
@@ -52,6 +53,23 @@ def make_week(saturday: date, rows: int = 250_000, seed: int = 20240106) -> byte
     if saturday.weekday() != 5:
         raise ValueError(f"{saturday} is a {saturday:%A}; a weekly file is named by a Saturday.")
     return HEADER + "".join(islice(_rows(saturday, rows, Random(f"{seed} {saturday}")), rows)).encode("ascii")
+
+
+def make_legacy_week(saturday: date, rows: int = 230_000, seed: int = 20240106) -> bytes:
+    """The rows of `make_week` in the form published up to 141011.
+
+    No header; up to eight audits of a turnstile on a line, so that the last of its lines is mostly shorter; days as
+    MM-DD-YY, counters of nine digits, and neither stations nor lines nor divisions.
+    """
+    published = (line.split(",") for line in make_week(saturday, rows, seed).decode("ascii").splitlines()[1:])
+    lines = []
+    for turnstile, audits in groupby(published, key=lambda row: row[:3]):
+        groups = [
+            f"{day[:2]}-{day[3:5]}-{day[8:]},{moment},{desc},{int(entries):09},{int(exits):09}"
+            for *_, day, moment, desc, entries, exits in audits
+        ]
+        lines += [",".join([*turnstile, *groups[at : at + 8]]) for at in range(0, len(groups), 8)]
+    return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
 def write_big(path: Path, saturday: date, size: int = 1_000_000_000) -> int:

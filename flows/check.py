@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from errors import Refused
-from feeds import Feed
+from feeds import Feed, OldForm
 from file_dates import days, saturday
 
 BLOCK = 1 << 20  # bytes parsed at once: enough to be fast, little enough to hold several
@@ -74,9 +74,14 @@ class Reading:
     bad: list[BadRow] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        name, form = self.feed.day
+        old, (name, form) = self.feed.old, self.feed.day
+        self.old = old if old and self.published and saturday(self.week) <= old.last else None
         self.names = list(self.feed.columns) if self.published else ["", *self.feed.columns]
-        self.allowed = [f"{day:{form}}" for day in days(saturday(self.week))]
+        self.expected = str(len(self.names))
+        if self.old:
+            self.names, form = [*self.old.keys, *self.old.group], self.old.day
+            self.expected = f"{len(self.old.keys)} and 1 to {self.old.most} times {len(self.old.group)}"
+        self.allowed = {f"{day:{form}}": day for day in days(saturday(self.week))}  # as the file writes them
         self.day_at, self.counters_at = self.names.index(name), [self.names.index(c) for c in self.feed.counters]
 
     @property
@@ -85,17 +90,28 @@ class Reading:
         return ("," + ",".join(self.feed.columns) + "\n").encode()
 
     def take(self, block: bytes) -> pa.Table | None:
-        """Check a block of whole lines; the first one starts with the header. None where no row is left."""
+        """Check a block of whole lines; the first one starts with the header, where the form has one.
+
+        Returns:
+            Its rows in the columns of the feed, whatever the form of the file; None where no row is left. An object
+            read again has its row numbers before them.
+        """
         if self.line == 0:
             _refuse_page(block)
-            line, _, block = block.partition(b"\n")
-            self.line = 1
-            _check_header(line, self.feed if self.published else None, self.names)
+            if self.old:
+                block = block.removeprefix(b"\xef\xbb\xbf")
+            else:
+                line, _, block = block.partition(b"\n")
+                self.line = 1
+                _check_header(line, self.feed if self.published else None, self.names)
         lines_before = self.line
         self.line += block.count(b"\n") + (block[-1:] not in (b"", b"\n"))
         self._check_end(block)
         try:
-            table = _parse(block, self.names)
+            rows = block
+            if self.old:
+                rows = b"\n".join(row for line in block.splitlines() for row in _unrolled(line, self.old))
+            table = _parse(rows, self.names)
             self._check(table)
         except (pa.ArrowInvalid, _Suspicious) as error:
             block = self._without_bad_rows(block, lines_before, error)
@@ -104,7 +120,18 @@ class Reading:
             except pa.ArrowInvalid as fault:
                 raise Refused(f"cannot be read as CSV after line {lines_before}: {fault}; nothing loaded") from fault
         self.rows += table.num_rows
-        return table if table.num_rows else None
+        if not table.num_rows:
+            return None
+        return self._in_columns(table) if self.old else table
+
+    def _in_columns(self, table: pa.Table) -> pa.Table:
+        """Rows of the old form as later weeks have them: days written anew, and columns that it lacks empty."""
+        name, form = self.feed.day
+        written = pa.array([f"{day:{form}}" for day in self.allowed.values()])
+        found = {column: table[column] for column in self.names}
+        found[name] = written.take(pc.index_in(table[name], pa.array(list(self.allowed))).combine_chunks())
+        empty = pa.repeat("", table.num_rows)
+        return pa.Table.from_arrays([found.get(column, empty) for column in self.feed.columns], self.feed.columns)
 
     def _check_end(self, block: bytes) -> None:
         """Refuse a last line that was cut: it has no line end, and its counter lacks digits of the padding above it."""
@@ -142,11 +169,12 @@ class Reading:
         """
         kept = []
         lines = enumerate(block.split(b"\n"), start=lines_before + 1)  # numbered as sed and editors do
-        for number, line in ((number, part) for number, whole in lines for part in whole.split(b"\r") if part):
+        parts = ((number, part) for number, line in lines for part in line.split(b"\r") if part)
+        for number, row in ((number, row) for number, part in parts for row in _unrolled(part, self.old)):
             try:
-                text = line.decode()
+                text = row.decode()
             except UnicodeDecodeError:
-                raise Refused(f"line {number} is not UTF-8: {line[:200]!r}") from error
+                raise Refused(f"line {number} is not UTF-8: {row[:200]!r}") from error
             fields = [value.strip(BLANK) for value in text.split(",")]
             reason = self._fault(fields)
             if reason:
@@ -154,18 +182,19 @@ class Reading:
                 if len(self.bad) < self.keep:
                     self.bad.append(BadRow(number, reason, text))
             elif fields[self.day_at] not in self.allowed:
+                first, *_, last = self.allowed
                 raise Refused(
                     f"line {number}: {self.feed.day[0]} {fields[self.day_at]!r} is not in the week, "
-                    f"{self.allowed[0]} to {self.allowed[-1]}; nothing loaded"
+                    f"{first} to {last}; nothing loaded"
                 )
             else:
-                kept.append(line)
+                kept.append(row)
                 self.days.add(fields[self.day_at])
         return b"\n".join(kept) + b"\n"
 
     def _fault(self, fields: list[str]) -> str | None:
         if len(fields) != len(self.names):
-            return f"{len(fields)} fields, expected {len(self.names)}"
+            return f"{len(fields)} fields, expected {self.expected}"
         for at in self.counters_at:
             if not (fields[at].isascii() and fields[at].isdecimal()):
                 return f"{self.names[at]} {fields[at]!r} is no whole number"
@@ -176,8 +205,8 @@ class Reading:
         if not self.line:
             raise Refused("an empty body; nothing loaded, try again later" if self.published else "an empty file")
         if not self.rows:
-            raise Refused("no rows, only a header; nothing loaded")
-        found = [day for day in days(saturday(self.week)) if f"{day:{self.feed.day[1]}}" in self.days]
+            raise Refused("no rows; nothing loaded")
+        found = [day for text, day in self.allowed.items() if text in self.days]
         first, last = str(found[0]), str(found[-1])
         return Content(self.rows, self.bad_rows, first, last, days=len(found), **sums)
 
@@ -200,6 +229,20 @@ def blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
             del held[:end]
     if held:
         yield bytes(held)
+
+
+def _unrolled(line: bytes, form: OldForm | None) -> list[bytes]:
+    """The rows on a line, in a row's number of fields; one that does not hold whole groups as it is, in another number.
+
+    So what is no row is found by its number of fields, in every form.
+    """
+    if form is None:
+        return [line]
+    fields, keys, width = line.split(b","), len(form.keys), len(form.group)
+    groups, rest = divmod(len(fields) - keys, width)
+    if rest or not 1 <= groups <= form.most:
+        return [line]
+    return [b",".join(fields[:keys] + fields[at : at + width]) for at in range(keys, len(fields), width)]
 
 
 def _parse(block: bytes, names: list[str]) -> pa.Table:

@@ -144,10 +144,10 @@ def _cleaned(block: bytes, reading: Reading) -> bytes | memoryview:
     table = reading.take(block)
     if table is None:
         return b""
-    columns = [pa.arange(first, reading.rows), *table.columns]
-    for at in reading.counters_at:
-        columns[at + 1] = pc.ascii_lpad(pc.ascii_ltrim(table[at], "0"), width=1, padding="0")  # all zeros is one zero
-    clean = pa.Table.from_arrays(columns, ["", *reading.names])
+    columns = {"": pa.arange(first, reading.rows), **{name: table[name] for name in table.column_names}}
+    for name in reading.feed.counters:
+        columns[name] = pc.ascii_lpad(pc.ascii_ltrim(table[name], "0"), width=1, padding="0")  # all zeros is one zero
+    clean = pa.Table.from_arrays(list(columns.values()), list(columns))
     if b'"' in block:  # never seen in this feed, but a quote is text and must come out as text
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(zip(*(c.to_pylist() for c in clean), strict=True))

@@ -46,6 +46,28 @@ class Source:
 
 
 @dataclass(frozen=True)
+class OldForm:
+    """A form a feed was published in before its present one: no header, and several rows on a line.
+
+    A line is the key columns and then 1 to `most` groups, each of which makes a row with them. Columns of the feed that
+    are in neither are empty.
+
+    Attributes:
+        last: the last week in this form.
+        keys: the columns that open a line.
+        group: the columns of each group, among them the feed's counters and its day.
+        most: groups on a line.
+        day: the strptime format of the day.
+    """
+
+    last: date
+    keys: tuple[str, ...]
+    group: tuple[str, ...]
+    most: int
+    day: str
+
+
+@dataclass(frozen=True)
 class Feed:
     """One weekly public data set.
 
@@ -56,6 +78,7 @@ class Feed:
         day: the column with the day of a row, and its strptime format.
         sources: where a week can be had, in order of preference; the first one is asked.
         replaced_by: for a retired feed, where the data goes on.
+        old: the form of its early weeks, where that was another one.
     """
 
     name: str
@@ -66,6 +89,7 @@ class Feed:
     sources: tuple[Source, ...]
     renamed: dict[str, str] = field(default_factory=dict)
     replaced_by: str | None = None
+    old: OldForm | None = None
 
     def key(self, week: str) -> str:
         """The name of a week's object in the lake."""
@@ -78,9 +102,17 @@ TURNSTILE = Feed(
     renamed={"C/A": "CA"},
     counters=("ENTRIES", "EXITS"),
     day=("DATE", "%m/%d/%Y"),
-    coverage=Coverage(first=date(2014, 10, 18), last=date(2024, 2, 17)),  # earlier weeks have another format
+    # One file came before, 100505, a Wednesday: two weeks, from 04-17-10 on, that no Saturday names. It is outside.
+    coverage=Coverage(first=date(2010, 5, 8), last=date(2024, 2, 17)),
     sources=(Source("turnstile_url", "turnstile_{week}.txt"),),
     replaced_by="ridership (hourly, on data.ny.gov)",
+    old=OldForm(
+        last=date(2014, 10, 11),
+        keys=("CA", "UNIT", "SCP"),
+        group=("DATE", "TIME", "DESC", "ENTRIES", "EXITS"),
+        most=8,
+        day="%m-%d-%y",
+    ),
 )
 
 FEEDS = {feed.name: feed for feed in (TURNSTILE,)}
