@@ -165,7 +165,9 @@ class _Parts:
                 continue
             period = {"start": str(weeks[0]), "end": str(weeks[-1])}
             runs[name] = _start(name, self.deployment, parameters | period)
-        log.info("%d parts wait for workers of %s, or are at work", len(runs), self.deployment.work_pool_name)
+        if runs:
+            pool = self.deployment.work_pool_name
+            log.info("runs of %d parts wait for the workers of %s, or are at work", len(runs), pool)
         for name, ended, reason in _ends(runs, timeout):
             done.append(_say(self.settle(name, ended, reason)))
         return sorted(done, key=lambda part: part.part)

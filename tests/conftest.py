@@ -108,7 +108,7 @@ def land(
         given = [*(arguments or ONE_WEEK)]
         capfd.readouterr()
         try:
-            parameters = cli.parse([*given, *(["--lake", lake] if lake else [])])
+            parameters = cli.parse_weekly([*given, *(["--lake", lake] if lake else [])])
             code = cli.run(etl_web_to_gcs.main_flow, etl_web_to_gcs.rehearse, parameters)
         except SystemExit as end:
             code = int(end.code or 0)
@@ -123,14 +123,17 @@ def environment(web: Web, tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "MTA_TURNSTILE_URL": web.url, "MTA_SPOOL": str(tmp_path / "spool")}
 
 
-COMMAND = [sys.executable, str(ROOT / "flows" / "etl_web_to_gcs.py")]
+FLOWS = ROOT / "flows"
+COMMAND = [sys.executable, str(FLOWS / "etl_web_to_gcs.py")]
 ONE_WEEK = ["--year", "2024", "--month", "1", "--day", "6"]
 
 
-def start(arguments: Sequence[str], environment: dict[str, str], **options: Any) -> subprocess.Popen[str]:
-    """Start the command as a process of its own."""
+def start(
+    arguments: Sequence[str], environment: dict[str, str], command: str = "etl_web_to_gcs.py", **options: Any
+) -> subprocess.Popen[str]:
+    """Start a command of flows/ as a process of its own."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([*COMMAND, *arguments], env=environment, **{**pipes, **options})
+    return subprocess.Popen([sys.executable, str(FLOWS / command), *arguments], env=environment, **{**pipes, **options})
 
 
 def ended(process: subprocess.Popen[str]) -> Ran:
