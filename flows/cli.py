@@ -33,6 +33,10 @@ LANDED, NOT_LANDED, BAD_ARGUMENT, INTERRUPTED = 0, 1, 2, 130  # exit codes
 class OneLineParser(argparse.ArgumentParser):
     """Says what is wrong with a flag in one line, and ends with exit code 2."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.add_argument("--version", action="version", version=VERSION)
+
     def error(self, message: str) -> NoReturn:
         """See ArgumentParser."""
         self.exit(BAD_ARGUMENT, f"{self.prog}: {message}\n")  # without the usage
@@ -54,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     week.add_argument(
         "--catch-up", type=_at_least(1), default=1, metavar="N", help="the newest due week and the N-1 before it"
     )
+    week.add_argument("--feed", choices=[AUTO, *FEEDS], default=AUTO, help=f"default {AUTO}: the week decides")
     how = parser.add_argument_group("how")
     _add_how(
         how,
@@ -77,6 +82,7 @@ def backfill_parser() -> argparse.ArgumentParser:
     what.add_argument("--start", type=_day, required=True, metavar="DATE", help="every due Saturday from here ...")
     what.add_argument("--end", type=_day, required=True, metavar="DATE", help="... to here, both included")
     what.add_argument("--by", choices=list(parts.NAMES), default="month", help="what is one run, default %(default)s")
+    what.add_argument("--feed", choices=[AUTO, *FEEDS], default=AUTO, help=f"default {AUTO}: the week decides")
     how = parser.add_argument_group("how")
     how.add_argument("--deployment", required=True, metavar="D", help="the deployment of the weekly flow")
     _add_how(
@@ -93,8 +99,7 @@ def backfill_parser() -> argparse.ArgumentParser:
 
 
 def _add_how(how: Any, lake: str, concurrency: str, dry_run: str) -> None:
-    """The flags that both commands have."""
-    how.add_argument("--feed", choices=[AUTO, *FEEDS], default=AUTO, help=f"default {AUTO}: the week decides")
+    """The flags that both commands have, and what they say of themselves."""
     how.add_argument("--lake", metavar="WHERE", help=f"a folder, or {BLOCK}NAME of a block; default: {lake}")
     how.add_argument(
         "--concurrency", type=_at_least(1), default=2, metavar="N", help=f"{concurrency}, default %(default)s"
@@ -103,7 +108,6 @@ def _add_how(how: Any, lake: str, concurrency: str, dry_run: str) -> None:
         "--allow-bad-rows", type=_at_least(0), default=0, metavar="N", help="leave out up to N bad rows a week"
     )
     how.add_argument("--dry-run", action="store_true", help=dry_run)
-    how.add_argument("--version", action="version", version=VERSION)
 
 
 def begin(arguments: Sequence[str], parse: Callable[[Sequence[str]], dict[str, Any]] | None = None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from errors import BadArgument
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 DAY = 86_400.0  # seconds; no wait is longer
 ROOT = Path(__file__).resolve().parents[1]  # the project's root, wherever the command was started
 
