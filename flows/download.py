@@ -42,25 +42,25 @@ class Web(httpx.Client):
     """The way of one run to its sources. What a host asks of one week, by Retry-After, holds for all weeks of the run.
 
     Attributes:
-        quiet: until when a host wants no request, on the monotonic clock.
+        quiet: until when a host (and port) wants no request, on the monotonic clock.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.quiet: dict[str, float] = {}
+        self.quiet: dict[bytes, float] = {}
 
-    def leave_alone(self, host: str, seconds: float) -> None:
-        """Send no request to a host for so many seconds."""
-        self.quiet[host] = max(self.quiet.get(host, 0.0), time.monotonic() + seconds)
+    def leave_alone(self, url: httpx.URL, seconds: float) -> None:
+        """Send no request to the host of an address for so many seconds."""
+        self.quiet[url.netloc] = max(self.quiet.get(url.netloc, 0.0), time.monotonic() + seconds)
 
-    def wait_for(self, host: str, patience: Patience) -> None:
+    def wait_for(self, url: httpx.URL, patience: Patience) -> None:
         """Wait until the host may be asked again, where it said when.
 
         Raises:
             GaveUp: that is later than the week may wait.
         """
-        while (left := self.quiet.get(host, 0.0) - time.monotonic()) > 0:
-            patience.sit_out(left, host)
+        while (left := self.quiet.get(url.netloc, 0.0) - time.monotonic()) > 0:
+            patience.sit_out(left, url.host)
 
 
 def web_client(settings: Settings) -> Web:
@@ -120,14 +120,15 @@ def _receive(client: Web, body: Body, patience: Patience) -> Iterator[bytes]:
     """One answer: all of the body, or what is left of it."""
     headers = {"Range": f"bytes={body.received}-", "If-Range": body.validator} if body.received else {}
     try:
-        host = httpx.URL(body.url).host
+        url = httpx.URL(body.url)
+        host = url.host
     except (httpx.InvalidURL, UnicodeError) as error:
         raise SourceFailed(f"{error}; check the address {body.url!r}") from error
-    client.wait_for(host, patience)
+    client.wait_for(url, patience)
     try:
         with client.stream("GET", body.url, headers=headers) as response:
             if response.status_code != 416 or not body.received:  # 416: past the end of what is there now
-                _check_status(response, host, client)
+                _check_status(response, url, client)
             if body.received:
                 _check_resumed(response, body, host)
             else:
@@ -157,14 +158,14 @@ def not_too_slow(chunks: Iterator[bytes], host: str, window: float) -> Iterator[
         yield chunk
 
 
-def _check_status(response: httpx.Response, host: str, client: Web) -> None:
-    status = f"{response.status_code} {response.reason_phrase} from {host}"
+def _check_status(response: httpx.Response, url: httpx.URL, client: Web) -> None:
+    status = f"{response.status_code} {response.reason_phrase} from {url.host}"
     if response.status_code in (404, 410):
         raise NotPublished(f"not published ({status}); if it should be there by now, run it again later")
     if response.status_code in PASSING or response.status_code >= 500:
         asked = seconds_to_wait(response.headers.get("Retry-After", ""))
         if asked:
-            client.leave_alone(host, asked)
+            client.leave_alone(url, asked)  # not where it may have sent us: that is where we ask
         raise TryAgain(status, asked)
     if response.status_code not in (200, 206):
         raise SourceFailed(f"{status}, expected 200; check the address {response.request.url}")

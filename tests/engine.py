@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 STAND_IN = ROOT.parent / "shared" / "containers"
 IMAGE = "localhost/mta-etl:test"
 BATCH = "MTA Batch flow"
+UUID_OF = re.compile(r"UUID: ([0-9a-f-]{36})")  # in what `prefect deployment run` says
 OFFLINE = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")  # conftest's; building needs a package index
 
 
@@ -250,9 +251,7 @@ class Machine:
         """`prefect deployment run` for a week, yyMMdd; the id of the flow run."""
         parts = zip(("year", "month", "day"), (2000 + int(week[:2]), int(week[2:4]), int(week[4:])), strict=True)
         given = [word for name, value in parts for word in ("-p", f"{name}={value}")]
-        return re.search(
-            r"UUID: ([0-9a-f-]{36})", self.run("prefect", "deployment", "run", f"{BATCH}/{deployment}", *given)
-        )[1]
+        return UUID_OF.search(self.run("prefect", "deployment", "run", f"{BATCH}/{deployment}", *given))[1]
 
     def state_of(self, flow_run: str) -> dict[str, Any]:
         return httpx.get(f"{self.api}/flow_runs/{flow_run}").json()["state"]

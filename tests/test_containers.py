@@ -23,6 +23,7 @@ from engine import (
     BATCH,
     IMAGE,
     ROOT,
+    UUID_OF,
     Machine,
     bare_repository,
     build,
@@ -33,6 +34,7 @@ from engine import (
     install_runner,
     prefect_server,
 )
+from file_dates import label
 from gcs import Gcs
 from settings import VERSION
 from web import Answer, Web
@@ -98,7 +100,20 @@ def machine(installing: Future[Path], image: object, tmp_path_factory: pytest.Te
 
 
 @pytest.fixture(scope="module")
-def deployed(machine: Machine, lake: Gcs, source: Web) -> Machine:
+def pretended(lake: Gcs, source: Web) -> list[str]:
+    """Flags for a container to find Google and the MTA here."""
+    variables = {
+        "MTA_TURNSTILE_URL": source.url,
+        "MTA_RETRY_BASE": "0.01",
+        "STORAGE_EMULATOR_HOST": lake.url,
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+    }
+    return [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
+
+
+@pytest.fixture(scope="module")
+def deployed(machine: Machine, lake: Gcs, pretended: list[str]) -> Machine:
     """Everything registered and deployed by the project's own scripts, as the README says."""
     machine.instead |= {"~/key.json": str(machine.folder / "key.json"), "my-bucket": "lake", "mta-etl:v1": IMAGE}
     (machine.folder / "key.json").write_text(json.dumps(lake.service_account()))
@@ -107,16 +122,8 @@ def deployed(machine: Machine, lake: Gcs, source: Web) -> Machine:
     assert "every permission" in machine.script(*bucket, STORAGE_EMULATOR_HOST=lake.url)
     machine.type("agent")
     machine.type("worker")
-    pretended = {
-        "MTA_TURNSTILE_URL": source.url,
-        "MTA_RETRY_BASE": "0.01",
-        "STORAGE_EMULATOR_HOST": lake.url,
-        "HTTPS_PROXY": "http://127.0.0.1:9",
-        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
-    }
-    given = [word for name, value in pretended.items() for word in ("--env", f"{name}={value}")]
     where = ("--block_name", "blk-docker-mta", "--work_pool", "pool-docker-mta", "--image_name", IMAGE)
-    machine.script("blocks/docker_block.py", *where, *given)
+    machine.script("blocks/docker_block.py", *where, *pretended)
     return machine
 
 
@@ -229,6 +236,33 @@ def test_the_readmes_run_of_one_week(deployed: Machine, lake: Gcs, source: Web) 
     deployed.type("run")
     deployed.ended(deployed.start(*AGENT))
     assert gzip.decompress(lake.objects["lake"]["turnstile/230325.csv.gz"].data) == expected(published)
+
+
+def test_the_readmes_backfill(deployed: Machine, lake: Gcs, source: Web, pretended: list[str]) -> None:
+    """A container that waits in a pool of its own for the container of its part."""
+    month = [date(2023, 3, day) for day in (4, 11, 18, 25)]
+    for week in month:
+        source.serve(f"/turnstile_{label(week)}.txt", Answer(small_week(week)))
+    deployed.type("backfill")
+    flow_run = UUID_OF.search(deployed.printed[-1])[1]
+    pool = ("--work_pool", "pool-backfill-mta", "--image_name", IMAGE)
+    deployed.script("blocks/docker_block.py", *pool, *pretended)
+    worker = ("prefect", "worker", "start", "--type", "docker", "--pool")
+    workers = [deployed.start(*worker, name) for name in ("pool-backfill-mta", "pool-docker-mta")]
+    try:
+        until = time.monotonic() + 200
+        while (state := deployed.state_of(flow_run))["type"] not in ("COMPLETED", "FAILED", "CRASHED"):
+            assert time.monotonic() < until, state
+            time.sleep(0.5)
+    finally:
+        for process in workers:
+            process.terminate()
+        said = [deployed.ended(process) for process in workers]
+    assert (state["type"], state["message"]) == ("COMPLETED", "1 part: 1 landed"), said
+    for week in month:
+        assert gzip.decompress(lake.objects["lake"][f"turnstile/{label(week)}.csv.gz"].data) == expected(
+            small_week(week)
+        )
 
 
 def test_prefects_own_command_makes_the_same_deployment(deployed: Machine) -> None:

@@ -16,6 +16,7 @@ from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 
 import weekly
+from backfill import backfill_flow
 from conftest import Ran, ask, content, expected, small_week
 from engine import bare_repository, committed
 from etl_web_to_gcs import main_flow
@@ -131,6 +132,30 @@ def test_a_process_pool_whose_worker_runs_in_the_image(script: Script) -> None:
     assert ran.code == 0, ran.err
     assert deployment().job_variables == {"working_dir": "/opt/prefect"}
     assert "starts processes, not containers" in script(DOCKER, *BY[1], *NAME, "--lake", "/l", "--image", "i:1").err
+
+
+def test_the_backfill_waits_in_a_pool_of_its_own(script: Script, lake: None, box: None) -> None:
+    assert script("docker_block", "--work_pool", "pool-q", "--image_name", "mta:v1").code == 0
+    for by in BY:
+        ran = script(DOCKER, *by, *NAME, "--backfill_pool", "pool-q")
+        assert ran.code == 0, ran.err
+        stands = ask(lambda client: client.read_deployment_by_name(f"{backfill_flow.name}/dep"))
+        assert (stands.work_pool_name, stands.entrypoint) == ("pool-q", "flows/backfill.py:backfill_flow")
+        assert stands.path == "/opt/prefect"
+        assert stands.schedules == []
+        assert stands.enforce_parameter_schema
+        assert stands.parameters == {
+            "deployment": "MTA Batch flow/dep",
+            "feed": "auto",
+            "lake": "gcs-bucket/blk-gcs-name",
+        }
+    ran = script(DOCKER, *BY[1], *NAME, "--backfill_pool", "pool")
+    assert (ran.code, ran.err) == (
+        2,
+        "docker_deploy_etl_web_to_gcs.py: --backfill_pool pool: the backfill would wait for itself there; name another "
+        "pool.\n",
+    )
+    assert script(DOCKER, *BY[1], *NAME, "--backfill_pool", "pool-none").code == 1
 
 
 @pytest.mark.parametrize(

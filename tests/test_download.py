@@ -4,6 +4,7 @@ import gzip
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from random import Random
@@ -44,6 +45,7 @@ class Download:
 
     def __init__(self, web: Web, client: httpx.Client) -> None:
         self.web, self.client = web, client
+        client.quiet.clear()  # what another test was asked
         self.patience = Patience(SETTINGS.retry_attempts, SETTINGS.retry_wait, SETTINGS.retry_base)
         self.starts = 0
         self.body: Body | None = None
@@ -409,6 +411,37 @@ def test_retry_after_as_a_date_is_obeyed(download: Download) -> None:
 )
 def test_a_retry_after_that_asks_for_nothing_is_no_wait(download: Download, value: str) -> None:
     assert download(Answer(status=429, headers={"Retry-After": value}), Answer(BODY)) == BODY
+
+
+def test_what_a_host_asks_of_one_week_holds_for_all_weeks_of_the_run(web: Web) -> None:
+    """The second week comes to a host that has just asked the first one to wait."""
+    web.serve(PATH, Answer(status=429, headers={"Retry-After": "1"}), Answer(BODY))
+    web.serve("/other", Answer(BODY))
+    with web_client(SETTINGS) as client, ThreadPoolExecutor(2) as weeks:
+        first = weeks.submit(fetch, client, web.url + PATH, lambda chunks, _: b"".join(chunks), Patience(5, 60, 0.01))
+        while not client.quiet:
+            time.sleep(0.001)
+        waiting = Patience(5, 60, 0.01)
+        second = weeks.submit(fetch, client, web.url + "/other", lambda chunks, _: b"".join(chunks), waiting)
+        assert first.result()[0] == second.result()[0] == BODY
+        refused, *others = web.requests
+        assert len(others) == 2
+        assert min(seen.at for seen in others) >= refused.at + 1
+        assert 0.5 < waiting.waited < 1.5
+        assert waiting.failures == 0  # it was not refused itself
+
+
+def test_a_week_that_may_not_wait_so_long_is_not_asked_for(web: Web) -> None:
+    web.serve(PATH, Answer(status=503, headers={"Retry-After": "3600"}))
+    with web_client(SETTINGS) as client:
+        for _ in range(3):
+            with pytest.raises(GaveUp) as caught:
+                fetch(client, web.url + PATH, lambda chunks, _: b"".join(chunks), Patience(5, 60, 0.01))
+        assert len(web.requests) == 1
+        assert str(caught.value) == (
+            "not asked for: 127.0.0.1 asked another week of this run to wait, 3600 s more, and a week may wait 60 s in "
+            "all (MTA_RETRY_WAIT), try again later"
+        )
 
 
 @pytest.mark.parametrize("value", ["61", "3600", "9" * 400, "Sat, 06 Jan 2199 00:00:00 GMT"])

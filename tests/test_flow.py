@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from prefect_gcp.cloud_storage import GcsBucket
 import cli
 import etl_web_to_gcs as etl
 from conftest import FILE, KEY, WEEK, Ran, content, expected, small_week
+from file_dates import label, saturdays
 from gcs import Gcs
 from web import Answer, Web
 
@@ -116,7 +118,7 @@ def test_the_table_names_every_week(flow: Callable[..., State[Any]], january: We
     state = flow(start=date(2024, 1, 1), end=date(2024, 1, 13))
     run = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
     (artifact,) = asked(lambda client: client.read_artifacts(flow_run_filter=run))
-    landed, failed = json.loads(artifact.data)
+    landed, failed, _ = json.loads(artifact.data)
     size = (tmp_path / "lake" / KEY).stat().st_size
     assert artifact.type == "table"
     assert [landed[name] for name in ("week", "state", "rows", "bytes", "object")] == [WEEK, "landed", 500, size, KEY]
@@ -338,17 +340,83 @@ def test_a_dry_run_says_when_an_object_has_no_facts(land: Land, tmp_path: Path) 
     assert "240106  there, unproved  turnstile/240106.csv.gz" in land(*JANUARY, "--day", "6", "--dry-run").out
 
 
-@pytest.mark.parametrize(("concurrency", "together"), [(1, 1), (3, 3)])
-def test_so_many_weeks_are_loaded_at_once(
-    land: Land, january: Web, tmp_path: Path, concurrency: int, together: int
-) -> None:
+def at_once(web: Web, seconds: float) -> int:
+    """The most requests that were being answered at once, where each answer took so many seconds."""
+    began = [seen.at for seen in web.requests]
+    return max(sum(at <= moment < at + seconds for at in began) for moment in began)
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_so_many_weeks_are_asked_for_at_once(land: Land, january: Web, tmp_path: Path, concurrency: int) -> None:
     for week, saturday in WEEKS.items():
-        january.serve(f"/turnstile_{week}.txt", Answer(small_week(saturday), wait=2.0))
+        january.serve(f"/turnstile_{week}.txt", Answer(small_week(saturday), wait=1.0))
     assert land(*JANUARY, "--concurrency", str(concurrency)).code == 0
-    began = [seen.at for seen in january.requests]
-    assert sum(at < began[0] + 2.0 for at in began) == together
+    assert at_once(january, 1.0) == concurrency
+    assert all(seen.headers["user-agent"].startswith("mta-weekly-etl/") for seen in january.requests)
     landed = [(tmp_path / "lake" / f"turnstile/{week}.csv.gz").stat().st_mtime for week in WEEKS]
-    assert landed[3] - landed[0] >= 2.0  # the first did not wait for the last
+    assert landed[3] - landed[0] >= 1.0  # the first did not wait for the last
+
+
+def test_a_slow_week_holds_up_no_other(land: Land, january: Web, tmp_path: Path) -> None:
+    january.serve("/turnstile_240106.txt", Answer(small_week(), wait=4.0))
+    ran = land(*JANUARY)
+    assert ran.code == 0
+    landed = [line.split()[2].rstrip(":") for line in ran.lines if ": landed," in line]
+    assert landed == ["240113", "240120", "240127", "240106"]
+
+
+def test_a_retry_after_holds_for_all_weeks_of_a_run(land: Land, january: Web) -> None:
+    january.serve(
+        "/turnstile_240106.txt",
+        Answer(status=429, headers={"Retry-After": "2"}, wait=0.2),
+        Answer(small_week()),
+    )
+    assert land(*JANUARY).code == 0
+    refused = next(seen.at for seen in january.requests) + 0.2
+    quiet = [seen.path for seen in january.requests if refused + 0.5 < seen.at < refused + 1.9]
+    assert quiet == []  # 240113 was under way when it was said, and perhaps 240120 just began
+    assert len(january.requests) == 5
+
+
+def test_of_twenty_weeks_with_three_broken_ones_seventeen_land_and_the_next_run_does_the_rest(
+    flow: Callable[..., State[Any]], land: Land, web: Web, tmp_path: Path
+) -> None:
+    weeks = saturdays(date(2016, 1, 1), date(2016, 5, 20))
+    good = {f"/turnstile_{label(week)}.txt": Answer(small_week(week)) for week in weeks}
+    for path, answer in good.items():
+        web.serve(path, answer)
+    web.serve("/turnstile_160123.txt", Answer(status=404))
+    web.serve("/turnstile_160227.txt", Answer(small_week(date(2016, 2, 27)).replace(b"ENTRIES", b"ENTRY")))
+    cut = small_week(date(2016, 4, 2))
+    web.serve("/turnstile_160402.txt", Answer(cut, cut_at=len(cut) // 2))
+    period = ("--start", "2016-01-01", "--end", "2016-05-20")
+
+    state = flow(start=date(2016, 1, 1), end=date(2016, 5, 20))
+    assert state.is_failed()
+    missed = r"20 weeks: 17 landed, 3 failed. turnstile 160123: not published .*; turnstile 160227: the header has "
+    missed += (
+        "changed: missing ENTRIES; unexpected ENTRY; .*; turnstile 160402: the body from 127.0.0.1 broke off at .*"
+    )
+    assert re.fullmatch(missed, str(state.message))
+    run = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+    (artifact,) = asked(lambda client: client.read_artifacts(flow_run_filter=run))
+    *rows, total = json.loads(artifact.data)
+    failed = {row["week"]: row["reason"] for row in rows if row["state"] == "failed"}
+    assert list(failed) == ["160123", "160227", "160402"]
+    assert all(reason in str(state.message) for reason in failed.values())
+    assert (total["week"], total["state"], total["rows"]) == ("total", "20 weeks: 17 landed, 3 failed", 17 * 500)
+    assert total["bytes"] == sum(path.stat().st_size for path in (tmp_path / "lake" / "turnstile").glob("*.gz"))
+
+    assert land(*period).code == 1
+    for path, answer in good.items():
+        web.serve(path, answer)
+    web.requests.clear()
+    ran = land(*period)
+    assert ran.code == 0
+    assert ran.lines[-1] == "INFO    20 weeks: 3 landed, 17 there"
+    assert len(web.requests) == 3
+    for week in weeks:
+        assert content(tmp_path / "lake", f"turnstile/{label(week)}.csv.gz") == expected(small_week(week))
 
 
 class TestWhichLake:

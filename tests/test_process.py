@@ -1,5 +1,6 @@
 """The command as a process of its own: from anywhere, killed, together with others, on a terminal, without its API."""
 
+import json
 import os
 import pty
 import random
@@ -10,12 +11,14 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from conftest import COMMAND, FILE, KEY, ONE_WEEK, ROOT, WEEK, content, ended, expected, real_week, small_week, start
 from engine import prefect_server
+from file_dates import label, saturday, saturdays
 from gcs import Gcs
 from web import Answer, Web
 
@@ -104,6 +107,19 @@ def test_two_runs_of_one_week_at_once_are_one_object(web: Web, environment: dict
     assert [ran.code for ran in runs] == [0, 0], runs
     assert content(tmp_path / "lake") == expected(small_week())
     assert sorted(re.search(r"1 week: 1 (\w+)", ran.err)[1] for ran in runs) == ["landed", "there"]
+
+
+def test_two_backfills_at_once_are_one_set_of_objects(web: Web, environment: dict[str, str], tmp_path: Path) -> None:
+    weeks = saturdays(date(2016, 1, 1), date(2016, 3, 20))
+    for week in weeks:
+        web.serve(f"/turnstile_{label(week)}.txt", Answer(small_week(week), wait=0.1))
+    arguments = ["--start", "2016-01-01", "--end", "2016-03-20", "--lake", str(tmp_path / "lake")]
+    runs = [ended(each) for each in [start(arguments, environment) for _ in "ab"]]
+    assert [ran.code for ran in runs] == [0, 0], runs
+    landed = re.findall(r"turnstile (\d{6}): landed", runs[0].err + runs[1].err)
+    assert sorted(landed) == [*map(label, weeks)]  # each by one of them
+    for week in weeks:
+        assert content(tmp_path / "lake", f"turnstile/{label(week)}.csv.gz") == expected(small_week(week))
 
 
 def test_an_api_that_cannot_be_reached_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
@@ -219,6 +235,7 @@ def test_a_terminal_shows_a_progress_bar_and_plain_sentences(
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.decode())
     assert process.returncode == 0
     assert re.search(rf"{WEEK} ━+", shown), shown
+    assert re.search(r"0 of 1 weeks .* 0 rows [\d.]+ MB/s .* left", shown), shown
     assert re.search(rf"[\r\n]turnstile {WEEK}: landed, 500 rows", shown), shown
 
 
@@ -249,6 +266,39 @@ class TestKilled:
         assert [path.name for path in (tmp_path / "spool").iterdir() if path.name != ".mta-etl.lock"] == []
         assert not list((tmp_path / "lake").rglob("*.part"))
 
+    def test_a_backfill_ten_times_over(self, web: Web, environment: dict[str, str], tmp_path: Path) -> None:
+        weeks = saturdays(date(2016, 1, 1), date(2016, 10, 1))
+        assert len(weeks) == 40
+        for week in weeks:
+            web.serve(f"/turnstile_{label(week)}.txt", Answer(small_week(week), wait=0.1))
+        arguments = ["--start", "2016-01-01", "--end", "2016-10-01", "--lake", str(tmp_path / "lake")]
+        stood: dict[Path, tuple[int, int]] = {}
+        said = ""
+        for _ in range(10):
+            web.requests.clear()
+            process = start(arguments, environment)
+            wait_for_request(web, process)
+            time.sleep(random.uniform(0, 0.6))
+            process.kill()
+            said += process.communicate()[1]
+            for path, at in stood.items():
+                assert seen_at(path) == at, "a week that had landed was written again"
+            for path in (tmp_path / "lake").glob("turnstile/*.gz"):
+                assert content(tmp_path / "lake", f"turnstile/{path.name}") == wanted(path)
+                stood[path] = seen_at(path)
+        assert len(stood) > 0
+        ran = ended(start(arguments, environment))
+        assert ran.code == 0, ran.err
+        assert sorted(path.name[:6] for path in (tmp_path / "lake" / "turnstile").glob("*.gz")) == [*map(label, weeks)]
+        for path in (tmp_path / "lake").glob("turnstile/*.gz"):
+            assert content(tmp_path / "lake", f"turnstile/{path.name}") == wanted(path)
+            assert stood.get(path) in (None, seen_at(path))
+            assert json.loads(path.with_name(f"{path.name}.json").read_text())["rows"] == 500
+        landed = re.findall(r"turnstile (\d{6}): landed", said + ran.err)
+        assert len(landed) == len(set(landed))
+        assert [path.name for path in (tmp_path / "spool").iterdir()] == [".mta-etl.lock"]
+        assert not list((tmp_path / "lake").rglob("*.part"))
+
     def test_publishing_in_a_folder(self, tmp_path: Path) -> None:
         """Without Prefect it starts in no time, so that the kill meets the writing itself, many times over."""
         versions = {f",CA\n0,{name}{'x' * 3_000_000}\n".encode() for name in "AB"}
@@ -277,8 +327,19 @@ class TestKilled:
         shutil.rmtree(tmp_path / "lake")
 
 
-def wait_for_request(web: Web) -> None:
+def seen_at(path: Path) -> tuple[int, int]:
+    """What changes when a file is written again."""
+    return path.stat().st_mtime_ns, path.stat().st_ino
+
+
+def wanted(path: Path) -> bytes:
+    """What the object of a small week must hold."""
+    return expected(small_week(saturday(path.name[:6])))
+
+
+def wait_for_request(web: Web, process: subprocess.Popen[str] | None = None) -> None:
+    """Until the command asks for a week, or has ended because there is none to ask for."""
     deadline = time.monotonic() + 60
-    while not web.requests:
+    while not web.requests and (process is None or process.poll() is None):
         assert time.monotonic() < deadline, "the command never asked for the week"
         time.sleep(0.02)
