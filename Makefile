@@ -32,7 +32,7 @@ demo: $(VENV)/run.stamp  ## land a generated week in data/demo/lake, offline
 	@$(BIN)/python benchmarks/demo.py
 
 test: $(VENV)/dev.stamp  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 test-containers: $(VENV)/dev.stamp  ## build the image and run it: blocks, deployments, an agent, workers
 	$(BIN)/python -m pytest -m containers
