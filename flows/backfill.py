@@ -201,7 +201,7 @@ class _Parts:
 def _start(name: str, deployment: DeploymentResponse, parameters: dict[str, Any]) -> UUID:
     """The flow run of a part: a new one, or the one that another backfill started and that has not ended.
 
-    Its idempotency key counts the runs of the part that have ended, so that two backfills at once share one run.
+    Its idempotency key numbers the runs of the part, so that two backfills at once ask for the same one.
     """
     named = f"backfill {name}"
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
@@ -210,17 +210,21 @@ def _start(name: str, deployment: DeploymentResponse, parameters: dict[str, Any]
             name=FlowRunFilterName(any_=[named]), deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id])
         )
     )
-    ended = [run for run in earlier if run.state and run.state.is_final() and digest in (run.idempotency_key or "")]
+    key, number = f"{deployment.id} {named} {digest}", 0
+    for run in earlier:
+        head, _, tail = (run.idempotency_key or "").rpartition(" ")
+        if head == key and run.state:
+            number = max(number, int(tail) + run.state.is_final())
     with faults("the parts that were started go on; run it again"):
-        run: Any = run_deployment(
+        started: Any = run_deployment(
             name=deployment.id,
             parameters=parameters,
             flow_run_name=named,
             timeout=0,
-            idempotency_key=f"{deployment.id} {named} {digest} {len(ended)}",
+            idempotency_key=f"{key} {number}",
             tags=["mta-backfill"],
         )
-    return UUID(str(run.id))
+    return UUID(str(started.id))
 
 
 def _ends(runs: dict[str, UUID], timeout: timedelta) -> Iterator[tuple[str, FlowRun | None, str]]:
@@ -235,32 +239,31 @@ def _ends(runs: dict[str, UUID], timeout: timedelta) -> Iterator[tuple[str, Flow
         time.sleep(POLL)
         try:
             found = {run.id: run for run in _read(list(waiting.values()))}
+            if any(run.state and not run.state.is_scheduled() for run in found.values()):
+                moved = datetime.now(UTC)  # one runs, or has just ended: the others wait for its place
+            for name, run in ((name, found.get(identity)) for name, identity in waiting.items()):
+                if run and (verdict := _overdue(run, moved, timeout)):
+                    state, reason, force = verdict
+                    ours[name] = ours[name] or reason
+                    log.warning("%s: %s", name, reason)
+                    _set_state(run.id, state, force)
             answered = time.monotonic()
         except ApiFailed as error:
             if time.monotonic() - answered > API_PATIENCE:
                 raise
             log.warning("%s; the parts go on, asking again", error)
             continue
-        states = [run.state for run in found.values() if run.state]
-        moved = max([moved, *(state.timestamp for state in states if not state.is_scheduled())])
-        if any(not (state.is_scheduled() or state.is_final()) for state in states):
-            moved = datetime.now(UTC)  # the waiting ones wait for a place
         for name, identity in list(waiting.items()):
             run = found.get(identity)
             if run is None or run.state is None or run.state.is_final():
                 del waiting[name]
                 yield name, run, ours[name]
-            elif verdict := _overdue(run, moved, timeout):
-                state, reason, force = verdict
-                ours[name] = ours[name] or reason
-                log.warning("%s: %s", name, reason)
-                _set_state(identity, state, force)
 
 
 def _overdue(run: FlowRun, moved: datetime, timeout: timedelta) -> tuple[State[Any], str, bool] | None:
     """The state for a run that takes too long, why, and whether it is forced; None for one that does not."""
     state, now = run.state, datetime.now(UTC)
-    if state is None:
+    if state is None or state.is_final():
         return None
     if state.is_cancelling():
         reason = f"no worker ended it within {GRACE.seconds} s of being asked to; its worker is dead"

@@ -25,6 +25,7 @@ from prefect_gcp.cloud_storage import GcsBucket
 
 import cli
 import etl_web_to_gcs as etl
+import lakes
 from conftest import FILE, KEY, WEEK, Ran, content, expected, small_week
 from file_dates import label, saturdays
 from gcs import Gcs
@@ -481,7 +482,7 @@ class TestWhichLake:
     def test_the_default_folder_for_the_command_line(
         self, land: Land, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(etl, "DEFAULT_FOLDER", tmp_path / "default")
+        monkeypatch.setattr(lakes, "DEFAULT_FOLDER", tmp_path / "default")
         assert land(lake=None).code == 0
         assert content(tmp_path / "default") == expected(small_week())
 
