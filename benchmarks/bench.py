@@ -14,20 +14,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 import alone
+import many
 from check import Content
 from convert import convert
 from download import Body, fetch, web_client
 from feeds import TURNSTILE
+from measure import PEER, PEER_IS_HERE, Cost, Row, curl_gzip, run, seconds, speed
 from retry import Patience
 from settings import ROOT, read_settings
 from weeks import make_week, write_big
@@ -46,31 +46,6 @@ STAGE_REACH = 0.34 / 33.5e6  # seconds a published byte
 SIZE_REACH = 1.1  # x gzip -6
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a process took: wall time in seconds, peak memory in MiB."""
-
-    seconds: float
-    memory: float
-
-    def __str__(self) -> str:
-        return f"{self.seconds:.2f} s, {self.memory:.0f} MiB"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table; one without a reach is there to compare with."""
-
-    what: str
-    value: str = ""
-    reach: str = ""
-    met: bool | None = None
-
-    def __str__(self) -> str:
-        verdict = {True: "met", False: "NOT MET", None: ""}[self.met]
-        return f"{self.what:<42}{self.value:>18}   {self.reach:<12}{verdict}".rstrip()
-
-
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description="Measure the project beside the reference; takes some minutes.")
@@ -84,8 +59,9 @@ def main() -> None:
             os.environ.clear()  # what is measured in this process keeps to itself as the others do
             os.environ.update(own)
             # The processes first: a system may count as a process's peak what the one that started it held by then.
-            rows, empty = whole(url, work, runs=2 if quick else 5)
+            rows, peer, empty = whole(url, work, runs=2 if quick else 5)
             rows += big(url, work, empty, size=10**8 if quick else 10**9)
+            rows += backfill(url, work, peer.seconds - empty.seconds, empty, quick)
             rows += stage(f"{url}/{FILE}", work, size)
     kind = "real" if REAL.exists() else "generated"
     python = f"Python {platform.python_version()}, Prefect {version('prefect')}"
@@ -113,8 +89,8 @@ def server(folder: Path) -> Iterator[str]:
         yield process.stdout.readline().strip()
 
 
-def whole(url: str, work: Path, runs: int) -> tuple[list[Row], Cost]:
-    """One week as a whole process: the rows, and the cost of an empty flow."""
+def whole(url: str, work: Path, runs: int) -> tuple[list[Row], Cost, Cost]:
+    """One week as a whole process: the rows, and the costs of the reference and of an empty flow."""
     reference = ["benchmarks/reference.py", f"{url}/{FILE}", str(work / "reference")]
     competitors = {"the reference": reference, "an empty Prefect flow": EMPTY, "ours": OURS}
     for command in competitors.values():
@@ -123,16 +99,20 @@ def whole(url: str, work: Path, runs: int) -> tuple[list[Row], Cost]:
     for _ in range(runs):
         for name, command in competitors.items():
             costs[name].append(run(command))
-    middle = {name: Cost(median(c.seconds for c in of), median(c.memory for c in of)) for name, of in costs.items()}
-    peer, empty, ours = middle.values()
+    medians = {name: many.middle(of) for name, of in costs.items()}
+    peer, empty, ours = medians.values()
     ratio, over = ours.seconds / empty.seconds, ours.memory - empty.memory
-    return [
-        Row("one week, the whole process"),
-        *(Row(f"  {name}", str(cost)) for name, cost in middle.items()),
-        Row("  time, ours / empty", f"{ratio:.2f} x", f"<= {WHOLE_REACH} x", ratio <= WHOLE_REACH),
-        Row("  time, ours / reference", f"{ours.seconds / peer.seconds:.2f} x"),
-        Row("  memory, ours - empty", f"{over:+.0f} MiB", f"<= +{MEMORY_REACH} MiB", over <= MEMORY_REACH),
-    ], empty
+    return (
+        [
+            Row("one week, the whole process"),
+            *(Row(f"  {name}", str(cost)) for name, cost in medians.items()),
+            Row("  time, ours / empty", f"{ratio:.2f} x", f"<= {WHOLE_REACH} x", ratio <= WHOLE_REACH),
+            Row("  time, ours / reference", f"{ours.seconds / peer.seconds:.2f} x"),
+            Row("  memory, ours - empty", f"{over:+.0f} MiB", f"<= +{MEMORY_REACH} MiB", over <= MEMORY_REACH),
+        ],
+        peer,
+        empty,
+    )
 
 
 def big(url: str, work: Path, empty: Cost, size: int) -> list[Row]:
@@ -153,6 +133,17 @@ def big(url: str, work: Path, empty: Cost, size: int) -> list[Row]:
     ]
 
 
+def backfill(url: str, work: Path, reference: float, empty: Cost, quick: bool) -> list[Row]:
+    """Many weeks in one run; `reference` is what a week costs there, in seconds."""
+    weeks = many.YEAR[:8] if quick else many.YEAR
+    many.move(work / "web" / FILE, SATURDAY, work / "web" / "year", weeks)
+    return [
+        *many.year(f"{url}/year", work, weeks, reference, runs=1 if quick else 3),
+        *many.memory(f"{url}/year", work, weeks[: 4 if quick else 12], empty),
+        *many.long(f"{url}/long", work, work / "web" / "long", 120 if quick else 500),
+    ]
+
+
 def stage(url: str, work: Path, size: int) -> list[Row]:
     """From loopback HTTP to a gzip file on disk, without Prefect: ours, checked, beside curl and gzip, unchecked."""
     path, peer_path = work / "ours.csv.gz", work / "peer.gz"
@@ -163,12 +154,9 @@ def stage(url: str, work: Path, size: int) -> list[Row]:
     def ours() -> None:
         fetch(client, url, consume, Patience(attempts=1, wait=0, base=0))
 
-    def peer() -> None:
-        subprocess.run(["sh", "-c", 'curl -q -s "$0" | gzip -6 > "$1"', url, peer_path], check=True)
-
-    competitors = {"ours": ours, "curl | gzip -6": peer}
-    if not (shutil.which("curl") and shutil.which("gzip")):
-        del competitors["curl | gzip -6"]
+    competitors = {"ours": ours, PEER: lambda: curl_gzip(url, peer_path)}
+    if not PEER_IS_HERE:
+        del competitors[PEER]
     took: dict[str, list[float]] = {name: [] for name in competitors}
     with web_client(read_settings()) as client:
         cold = seconds(ours)
@@ -182,15 +170,15 @@ def stage(url: str, work: Path, size: int) -> list[Row]:
         Row("  ours, first in its process", speed(size, cold)),
         Row("  ours", speed(size, middle), f"<= {reach:.2f} s", middle <= reach),
     ]
-    if peer_took := took.get("curl | gzip -6"):
+    if peer_took := took.get(PEER):
         assert len(gzip.decompress(peer_path.read_bytes())) == size, "curl has not fetched the file"
         ratio = middle / median(peer_took)
         rows += [
-            Row("  curl | gzip -6", speed(size, median(peer_took))),
-            Row("  time, ours / curl | gzip -6", f"{ratio:.2f} x", "< 1 x", ratio < 1),
+            Row(f"  {PEER}", speed(size, median(peer_took))),
+            Row(f"  time, ours / {PEER}", f"{ratio:.2f} x", "< 1 x", ratio < 1),
         ]
     else:
-        rows.append(Row("  curl | gzip -6", "skipped: not here"))
+        rows.append(Row(f"  {PEER}", "skipped: not here"))
     return rows + weight(path)
 
 
@@ -203,38 +191,6 @@ def weight(path: Path) -> list[Row]:
         Row("  ours", f"{size:,} bytes"),
         Row("  size, ours / gzip -6", f"{ratio:.3f} x", f"<= {SIZE_REACH} x", ratio <= SIZE_REACH),
     ]
-
-
-def run(command: list[str]) -> Cost:
-    """Run one of the project's scripts to its end.
-
-    Raises:
-        SystemExit: it failed, so that there is nothing to measure; with what it said.
-    """
-    print(f"  {command[0]} ...", file=sys.stderr, flush=True)
-    with tempfile.TemporaryFile() as said:
-        began = time.perf_counter()
-        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=said, stderr=said)
-        _, status, usage = os.wait4(process.pid, 0)  # the one wait that tells what this child took, and no other
-        took = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            said.seek(0)
-            sys.exit(f"{said.read().decode()}\n{command[0]} ended with {process.returncode}: nothing to measure")
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes
-    return Cost(took, usage.ru_maxrss * unit / 2**20)
-
-
-def seconds(work: Callable[[], None]) -> float:
-    """How long it takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def speed(size: int, took: float) -> str:
-    """Seconds, and published megabytes a second."""
-    return f"{took:.3f} s, {size / took / 1e6:.0f} MB/s"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,118 @@
+"""Many weeks in one run: what a further week costs, whether the five hundredth costs what the fifth does, the memory.
+
+The weeks of full size are one week moved to other Saturdays; the many small ones are generated. Every run is of the
+whole command, into a lake of its own.
+"""
+
+import os
+from datetime import date, timedelta
+from pathlib import Path
+from shutil import rmtree
+from statistics import median
+
+from feeds import TURNSTILE
+from file_dates import label, saturdays
+from measure import PEER, PEER_IS_HERE, Cost, Row, curl_gzip, run, seconds
+from weeks import make_legacy_week, make_week
+
+COMMAND = "flows/etl_web_to_gcs.py"
+YEAR = saturdays(date(2023, 1, 1), date(2023, 12, 31))  # 52 of them
+SMALL = 500  # rows
+EARLY, LATE = slice(4, 55), slice(-51, None)  # the landings between which a week's cost is taken, 50 weeks each
+FIRST_WITH_HEADER = date(2014, 10, 18)
+
+FURTHER_REACH = 0.40  # seconds
+REFERENCE_REACH = 15  # x as fast
+GROWTH_REACH = 1.2  # x week 5
+MEMORY_REACH = 80  # MiB over an empty flow
+
+
+def move(published: Path, saturday: date, folder: Path, weeks: list[date]) -> None:
+    """Write the weekly file of a Saturday as that of others, its days moved with it."""
+    content = published.read_bytes()
+    folder.mkdir()
+    for week in weeks:
+        moved = content
+        for back in range(1, 8) if week != saturday else ():
+            was, becomes = (f",{each - timedelta(days=back):%m/%d/%Y},".encode() for each in (saturday, week))
+            moved = moved.replace(was, becomes)
+        source(folder, week).write_bytes(moved)
+
+
+def year(url: str, work: Path, weeks: list[date], reference: float, runs: int) -> list[Row]:
+    """What each further week of a run costs, beside the seconds of the reference's own and a pipe through a shell."""
+    one, whole, peer = [], [], []
+    for _ in range(runs):
+        one.append(land(url, work, weeks[:1])[0])
+        whole.append(land(url, work, weeks)[0])
+        if PEER_IS_HERE:
+            peer.append(seconds(lambda: curl_gzip(f"{url}/{source(Path(), weeks[0])}", work / "peer.gz")))
+    further = median(after.seconds - before.seconds for before, after in zip(one, whole, strict=True))
+    further /= len(weeks) - 1
+    faster = reference / further
+    rows = [
+        Row(f"{len(weeks)} weeks of full size in one run"),
+        Row("  ours", str(middle(whole))),
+        Row("  ours, each further week", f"{further:.3f} s", f"<= {FURTHER_REACH:.2f} s", further <= FURTHER_REACH),
+        Row("  the reference, without the empty flow", f"{reference:.2f} s"),
+        Row("  time, the reference / ours", f"{faster:.1f} x", f">= {REFERENCE_REACH} x", faster >= REFERENCE_REACH),
+    ]
+    if peer:
+        rows += [
+            Row(f"  {PEER}", f"{median(peer):.3f} s"),
+            Row(f"  time, ours / {PEER}", f"{further / median(peer):.2f} x"),
+        ]
+    return rows
+
+
+def memory(url: str, work: Path, weeks: list[date], empty: Cost) -> list[Row]:
+    """The peak of a run of many weeks, so many at once."""
+    rows = [Row(f"{len(weeks)} weeks of full size, memory, ours - empty")]
+    for concurrency in (1, 4):
+        cost, _ = land(url, work, weeks, "--concurrency", str(concurrency))
+        over = cost.memory - empty.memory
+        rows.append(
+            Row(f"  --concurrency {concurrency}", f"{over:+.0f} MiB", f"<= +{MEMORY_REACH} MiB", over <= MEMORY_REACH)
+        )
+    return rows
+
+
+def long(url: str, work: Path, folder: Path, count: int) -> list[Row]:
+    """Whether a week late in a run of many costs what one at its beginning does; the newest weeks of the feed."""
+    last = TURNSTILE.coverage.last
+    assert last
+    weeks = saturdays(last - timedelta(weeks=count - 1), last)
+    folder.mkdir()
+    for week in weeks:
+        make = make_week if week >= FIRST_WITH_HEADER else make_legacy_week
+        source(folder, week).write_bytes(make(week, SMALL))
+    cost, landed = land(url, work, weeks)
+    early, late = (((part := landed[which])[-1] - part[0]) / (len(part) - 1) for which in (EARLY, LATE))
+    return [
+        Row(f"{count} weeks of {SMALL} rows in one run"),
+        Row("  ours", str(cost)),
+        Row("  a week, from the 5th to the 55th", f"{early:.3f} s"),
+        Row("  a week, the last 50", f"{late:.3f} s"),
+        Row("  time, late / early", f"{late / early:.2f} x", f"<= {GROWTH_REACH} x", late / early <= GROWTH_REACH),
+    ]
+
+
+def land(url: str, work: Path, weeks: list[date], *more: str) -> tuple[Cost, list[float]]:
+    """Land weeks that follow each other in an empty lake; returns the cost, and the times they landed at, in order."""
+    lake, before = work / "many", os.environ["MTA_TURNSTILE_URL"]
+    os.environ["MTA_TURNSTILE_URL"] = url
+    cost = run([COMMAND, "--start", str(weeks[0]), "--end", str(weeks[-1]), "--lake", str(lake), *more])
+    os.environ["MTA_TURNSTILE_URL"] = before
+    landed = sorted((lake / TURNSTILE.key(label(week))).stat().st_mtime for week in weeks)  # none is missing
+    rmtree(lake)
+    return cost, landed
+
+
+def source(folder: Path, week: date) -> Path:
+    """Where a week is published."""
+    return folder / f"turnstile_{label(week)}.txt"
+
+
+def middle(costs: list[Cost]) -> Cost:
+    """The median of each."""
+    return Cost(median(cost.seconds for cost in costs), median(cost.memory for cost in costs))
