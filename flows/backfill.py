@@ -41,7 +41,7 @@ from lakes import open_lake, which_lake
 from outcomes import not_loaded
 from parts import Part, counted, cut, total
 from retry import Patience
-from settings import new_york_today, read_settings
+from settings import LONGEST, new_york_today, read_settings
 
 log = logging.getLogger("mta.backfill")
 POLL = 5.0  # seconds between two looks at the runs
@@ -80,8 +80,12 @@ def backfill_flow(
             for line in rehearse(start, end, deployment, by, feed, lake):
                 log.info(line)
             return Completed(message="dry run, nothing started")
-        if part_timeout <= 0 or concurrency < 1 or allow_bad_rows < 0:
-            raise BadArgument("part_timeout must be more than 0, concurrency 1 or more, allow_bad_rows 0 or more.")
+        if not 0 < part_timeout <= LONGEST:  # neither holds for nan
+            raise BadArgument(f"part_timeout {part_timeout}: must be more than 0 and up to {LONGEST} seconds.")
+        if concurrency < 1 or allow_bad_rows < 0:
+            raise BadArgument(
+                f"concurrency {concurrency}, allow_bad_rows {allow_bad_rows}: must be 1 or more, and 0 or more."
+            )
         if not PREFECT_API_URL.value():
             raise EtlError("a backfill needs a Prefect server, whose workers take its parts; set PREFECT_API_URL")
         parts = _Parts.of(start, end, deployment, by, feed, lake)

@@ -25,7 +25,7 @@ from errors import BadArgument, EtlError, sentence
 from feeds import AUTO, FEEDS, feed_named
 from file_dates import Asked, plan
 from lake import BLOCK, DEFAULT_BLOCK, check_name
-from settings import DAY, VERSION, new_york_today, read_settings
+from settings import LONGEST, VERSION, new_york_today, read_settings
 
 LANDED, NOT_LANDED, BAD_ARGUMENT, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
@@ -192,7 +192,7 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds <= 30 * DAY:
+    if not 0 < seconds <= LONGEST:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, more than 0 and up to 30 days")
     return seconds
 

@@ -15,7 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from errors import BadArgument
 
 VERSION = "0.3.0"
-DAY = 86_400.0  # seconds; no wait is longer
+DAY = 86_400.0  # seconds; no wait for a source is longer
+LONGEST = 30 * DAY  # nor one for a part of a backfill
 ROOT = Path(__file__).resolve().parents[1]  # the project's root, wherever the command was started
 
 

@@ -1,5 +1,6 @@
 """A backfill by many workers: each part once, by whoever is free; what dies, fails or waits too long is named."""
 
+import math
 import os
 import re
 import signal
@@ -350,7 +351,10 @@ def test_weeks_outside_the_coverage_fail_it_and_the_others_land(fleet: Fleet, ye
     [
         ({"deployment": "none"}, "deployment 'MTA Batch flow/none': there is none of that name"),
         ({"deployment": "Other/none"}, "must be one of the flow 'MTA Batch flow'"),
-        ({"deployment": "asked", "part_timeout": 0.0}, "part_timeout must be more than 0"),
+        ({"deployment": "asked", "part_timeout": 0.0}, "part_timeout 0.0: must be more than 0"),
+        ({"deployment": "asked", "part_timeout": math.inf}, "part_timeout inf: must be more than 0 and up to"),
+        ({"deployment": "asked", "part_timeout": math.nan}, "part_timeout nan: must be more than 0"),
+        ({"deployment": "asked", "concurrency": 0}, "concurrency 0, allow_bad_rows 0: must be 1 or more"),
         ({"deployment": "asked", "first": date(2016, 1, 1)}, "the end is before the start"),
         ({"deployment": "asked", "lake": "gs://bucket"}, "name a folder, or gcs-bucket/NAME"),
         ({"deployment": "asked", "lake": "gcs-bucket/none"}, "no such block is registered"),
