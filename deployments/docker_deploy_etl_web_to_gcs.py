@@ -49,6 +49,8 @@ def steps(options: argparse.Namespace) -> list[script.Step]:
 
     async def deploy() -> str:
         async with get_client() as client:
+            if pool:
+                await in_pool(client, pool, BACKFILL, options.image)  # both are there, or nothing is deployed
             return await weekly.put(client, options, await place(client, options), weekly.saturdays(options))
 
     async def deploy_backfill() -> str:

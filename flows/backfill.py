@@ -4,14 +4,13 @@ Its runs wait in the deployment's work pool; the workers take them, as many at o
 is missing is asked of the lake, before and after: a part is done when its weeks are there, whatever its run says.
 """
 
-import hashlib
-import json
 import logging
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
@@ -21,33 +20,29 @@ ARGUMENTS = cli.begin(sys.argv[1:], cli.parse_backfill) if __name__ == "__main__
 
 from prefect import flow, runtime
 from prefect.artifacts import create_table_artifact
-from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterId, FlowRunFilterName
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, WorkPoolStatus
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.deployments import run_deployment  # type: ignore[attr-defined] # it does, by other means
-from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Cancelled, Cancelling, Completed, Crashed, Failed, State
+from prefect.states import Completed, Failed, State
 
 import file_dates
+import progress
 from api import ask, faults, log_to_api
-from errors import ApiFailed, BadArgument, EtlError
+from errors import BadArgument, EtlError
 from etl_web_to_gcs import main_flow
 from feeds import AUTO, Feed, feed_named
 from file_dates import Asked, label
-from lake import Lake
+from lake import BLOCK, Facts, Lake
 from lakes import open_lake, which_lake
 from outcomes import not_loaded
 from parts import Part, counted, cut, total
 from retry import Patience
+from runs import deployment_named, ends, start
 from settings import LONGEST, new_york_today, read_settings
 
 log = logging.getLogger("mta.backfill")
-POLL = 5.0  # seconds between two looks at the runs
-GRACE = timedelta(seconds=60)  # for a worker to end a run it is asked to end; a dead one never does
-API_PATIENCE = 600.0  # seconds that the API may be away while parts run
-PAGE = 200  # runs the API gives at once, at most
+AGENTS = "prefect-agent"  # the type of a pool that has no workers
+SHOWN = 500  # characters of a part's reason; its flow run has all of it
 
 
 @flow(name="MTA Backfill flow", flow_run_name="{start} to {end} by {deployment}")
@@ -75,6 +70,7 @@ def backfill_flow(
         part_timeout: seconds a part may run without a final state, or wait while no other part runs. It is ended then.
     """
     log_to_api()
+    began = time.monotonic()
     try:
         if dry_run:
             for line in rehearse(start, end, deployment, by, feed, lake):
@@ -87,7 +83,7 @@ def backfill_flow(
                 f"concurrency {concurrency}, allow_bad_rows {allow_bad_rows}: must be 1 or more, and 0 or more."
             )
         if not PREFECT_API_URL.value():
-            raise EtlError("a backfill needs a Prefect server, whose workers take its parts; set PREFECT_API_URL")
+            raise EtlError(cli.NO_SERVER)
         parts = _Parts.of(start, end, deployment, by, feed, lake)
         parts.check_pool()
         log.info("lake: %s", parts.where)
@@ -96,16 +92,21 @@ def backfill_flow(
     except EtlError as error:
         log.error(str(error))
         return Failed(message=str(error))
+    done += [
+        _say(Part(each.week, each.state, 1, int(each.missed), reason=each.reason))
+        for each in not_loaded(parts.plan, parts.feed)
+    ]
+    done.sort(key=lambda part: part.part)
     create_table_artifact(  # type: ignore[unused-coroutine] # done at once in a flow that is not async
         key="mta-parts",
-        table=[asdict(part) for part in [*done, total(done)]],
+        table=[asdict(part) for part in [*done, total(done, time.monotonic() - began)]],
         description=f"Lake: {parts.where}; deployment: {parts.deployment.name}",
     )
-    outside = [outcome for outcome in not_loaded(parts.plan, parts.feed) if outcome.missed]
-    missed = [*(str(part) for part in done if part.missed), *map(str, outside)]
-    log.info(counted(done))
+    missed = [part for part in done if part.missed]
     if missed:
-        return Failed(message=f"{counted(done)}. " + "; ".join(missed), data=done)
+        log.error("%s: %s", counted(done), ", ".join(part.part for part in missed))
+        return Failed(message=f"{counted(done)}. " + "; ".join(map(str, missed)), data=done)
+    log.info(counted(done))
     return Completed(message=counted(done), data=done)
 
 
@@ -116,12 +117,12 @@ def rehearse(start: date, end: date, deployment: str, by: str, feed: str, lake: 
         EtlError: the deployment is not there, or the lake cannot be read.
     """
     parts = _Parts.of(start, end, deployment, by, feed, lake)
-    missing = parts.missing(parts.plan.weeks)
+    present = parts.present(parts.plan.weeks)
     yield f"lake: {parts.where}"
     for name, weeks in parts.cut.items():
-        lacks = len(missing.intersection(weeks))
-        yield f"{name:7}  {'would run' if lacks else 'there before'}  {lacks} of {len(weeks)} weeks missing"
-    yield from (f"{each.week}  {each.state}  {each.reason}" for each in not_loaded(parts.plan, parts.feed))
+        lacks = sum(week not in present for week in weeks)
+        yield f"{name:7}  {'would run' if lacks else 'there before':12}  {lacks} of {len(weeks)} weeks missing"
+    yield from (f"{each.week:7}  {each.reason}" for each in not_loaded(parts.plan, parts.feed))
 
 
 @dataclass(frozen=True)
@@ -142,14 +143,22 @@ class _Parts:
         name = deployment if "/" in deployment else f"{main_flow.name}/{deployment}"
         if not name.startswith(f"{main_flow.name}/"):
             raise BadArgument(f"deployment {name!r}: must be one of the flow {main_flow.name!r}.")
-        weekly = _deployment(name)
-        where = which_lake(lake or weekly.parameters.get("lake"), read_settings())
+        weekly = deployment_named(name)
+        named = lake or weekly.parameters.get("lake")
+        if not named:
+            raise BadArgument(
+                f"deployment {name!r} has no lake among its parameters, so nobody here can tell where its runs land; "
+                "give one (--lake), or deploy it with one."
+            )
+        if not named.startswith((BLOCK, "/")):
+            raise BadArgument(f"lake {named}: give {BLOCK}NAME, or a folder from the root that all machines share.")
+        where = which_lake(named, read_settings())
         return cls(the_feed, plan, cut(plan.weeks, by), weekly, where, open_lake(where))
 
     def check_pool(self) -> None:
         """Refuse to wait in the work pool of the parts: with its last place it would wait for itself, for ever."""
         own = runtime.deployment.id
-        pool = _deployment(UUID(own)).work_pool_name if own else None
+        pool = deployment_named(UUID(own)).work_pool_name if own else None
         if pool and pool == self.deployment.work_pool_name:
             raise BadArgument(
                 f"work pool {pool}: the parts run in it too, and this run would take a place of theirs while it waits "
@@ -157,163 +166,86 @@ class _Parts:
             )
 
     def run(self, parameters: dict[str, Any], timeout: timedelta) -> list[Part]:
-        """Run the parts of which a week is missing, and say what became of all, in order.
+        """Run the parts of which a week is missing, and say what became of all.
 
         Raises:
             EtlError: the lake cannot be read, or the API is away; runs that were started go on.
         """
-        missing, done, runs = self.missing(self.plan.weeks), [], {}
-        for name, weeks in self.cut.items():
-            if missing.isdisjoint(weeks):
-                done.append(_say(Part(name, "there before", len(weeks), 0)))
-                continue
-            period = {"start": str(weeks[0]), "end": str(weeks[-1])}
-            runs[name] = _start(name, self.deployment, parameters | period)
-        if runs:
-            pool = self.deployment.work_pool_name
-            log.info("runs of %d parts wait for the workers of %s, or are at work", len(runs), pool)
-        for name, ended, reason in _ends(runs, timeout):
-            done.append(_say(self.settle(name, ended, reason)))
-        return sorted(done, key=lambda part: part.part)
+        present, done, runs = self.present(self.plan.weeks), [], {}
+        if not self.where.startswith(BLOCK) and not Path(self.where).exists():
+            log.warning("folder %s is not here yet; it must be the same place on all machines", self.where)
+        with progress.counting(len(self.plan.weeks)):
+            for name, weeks in self.cut.items():
+                if all(week in present for week in weeks):
+                    done.append(self._done(self._part(name, "there before", present)))
+                    continue
+                period = {"start": str(weeks[0]), "end": str(weeks[-1])}
+                runs[name] = start(name, self.deployment, parameters | period)
+            if runs:
+                self._say_who_takes(len(runs))
+            for name, ended, reason in ends(runs, timeout):
+                done.append(self._done(self.settle(name, ended, reason)))
+        return done
 
-    def missing(self, weeks: tuple[date, ...]) -> set[date]:
-        """Those of the weeks that are not in the lake, or without facts that fit them."""
+    def present(self, weeks: tuple[date, ...]) -> dict[date, Facts]:
+        """Those of the weeks that are in the lake, with facts that fit them."""
         keys = {self.feed.key(label(week)): week for week in weeks}
         found = self.lake.find(keys, Patience.of(read_settings(), self.where))
-        return {week for key, week in keys.items() if key not in found or not found[key].facts}
+        return {keys[key]: each.facts for key, each in found.items() if each.facts}
 
     def settle(self, name: str, run: FlowRun | None, reason: str) -> Part:
         """What became of a part whose run has ended: the lake decides."""
-        weeks, said = self.cut[name], reason or "its flow run was deleted"
-        if run and run.state and not reason:
-            said = f"{run.state.name}: {run.state.message or 'no reason given'}"
-        seconds = round(run.total_run_time.total_seconds(), 1) if run else 0.0
-        part = Part(name, "landed", len(weeks), 0, seconds, str(run.id) if run else "")
+        weeks, state = self.cut[name], run.state if run else None
+        said = reason or "its flow run was deleted"
+        if state and not reason:
+            said = f"{state.name}: {state.message or 'no reason given'}"
         try:
-            missing = self.missing(weeks)
+            part, fault = self._part(name, "landed", self.present(weeks)), ""
         except EtlError as error:
-            return replace(part, state="failed", missing=len(weeks), reason=f"{said}; and then: {error}")
-        if missing:
-            if run and run.state and run.state.is_completed():
-                said = f"its run says they are, in a lake that is not this one; {self.where} must be one place for all"
-            named = ", ".join(label(week) for week in sorted(missing))
-            return replace(part, state="failed", missing=len(missing), reason=f"{named}: {said}")
-        fell = not (run and run.state and run.state.is_completed())
-        return replace(part, reason=f"its weeks are there, and its run ended so: {said}" if fell else "")
+            part, fault = self._part(name, "failed", {}), f"; and then: {error}"
+        part = replace(part, seconds=round(run.total_run_time.total_seconds(), 1) if run else 0.0)
+        part = replace(part, flow_run=str(run.id) if run else "")
+        completed = bool(state and state.is_completed())
+        if not part.missing:
+            return part if completed else replace(part, reason=f"its run ended so: {_short(said)}")
+        counts, _, names = (state.message or "" if state else "").partition(". ")
+        if completed and not fault:
+            said = (
+                f"its run has completed, so they landed elsewhere: {self.where} is not the same place on all machines"
+            )
+        elif names and not reason and counts.startswith(f"{len(weeks)} week"):
+            said = names  # the weekly flow has named the weeks itself
+        return replace(part, state="failed", reason=_short(said) + fault)
+
+    def _part(self, name: str, state: str, present: dict[date, Facts]) -> Part:
+        facts = [present[week] for week in self.cut[name] if week in present]
+        count = len(self.cut[name])
+        rows, size = sum(each.rows for each in facts), sum(each.size for each in facts)
+        return Part(name, state, count, count - len(facts), rows, size)
+
+    def _done(self, part: Part) -> Part:
+        progress.done(part.weeks, part.rows)
+        return _say(part)
+
+    def _say_who_takes(self, count: int) -> None:
+        name = self.deployment.work_pool_name
+        log.info("%d part%s in the work pool %s, waiting or at work", count, "s" * (count != 1), name)
+        with faults("try again"):
+            pool = ask(lambda client: client.read_work_pool(str(name)))
+        if pool.type != AGENTS and pool.status != WorkPoolStatus.READY:
+            log.warning(
+                "no worker serves the work pool %s now; start one: prefect worker start --pool '%s'", name, name
+            )
 
 
-def _start(name: str, deployment: DeploymentResponse, parameters: dict[str, Any]) -> UUID:
-    """The flow run of a part: a new one, or the one that another backfill started and that has not ended.
-
-    Its idempotency key numbers the runs of the part, so that two backfills at once ask for the same one.
-    """
-    named = f"backfill {name}"
-    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
-    earlier = _flow_runs(
-        FlowRunFilter(
-            name=FlowRunFilterName(any_=[named]), deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id])
-        )
-    )
-    key, number = f"{deployment.id} {named} {digest}", 0
-    for run in earlier:
-        head, _, tail = (run.idempotency_key or "").rpartition(" ")
-        if head == key and run.state:
-            number = max(number, int(tail) + run.state.is_final())
-    with faults("the parts that were started go on; run it again"):
-        started: Any = run_deployment(
-            name=deployment.id,
-            parameters=parameters,
-            flow_run_name=named,
-            timeout=0,
-            idempotency_key=f"{key} {number}",
-            tags=["mta-backfill"],
-        )
-    return UUID(str(started.id))
-
-
-def _ends(runs: dict[str, UUID], timeout: timedelta) -> Iterator[tuple[str, FlowRun | None, str]]:
-    """The parts as their runs end: name, run (None where it was deleted), and why we ended it, where we did.
-
-    A dead worker's run never gets a final state: Prefect 2 has no heartbeat. Such a run is ended here, which gives its
-    place in the pool back.
-    """
-    waiting, ours = dict(runs), dict.fromkeys(runs, "")
-    moved, answered = datetime.now(UTC), time.monotonic()
-    while waiting:
-        time.sleep(POLL)
-        try:
-            found = {run.id: run for run in _read(list(waiting.values()))}
-            if any(run.state and not run.state.is_scheduled() for run in found.values()):
-                moved = datetime.now(UTC)  # one runs, or has just ended: the others wait for its place
-            for name, run in ((name, found.get(identity)) for name, identity in waiting.items()):
-                if run and (verdict := _overdue(run, moved, timeout)):
-                    state, reason, force = verdict
-                    ours[name] = ours[name] or reason
-                    log.warning("%s: %s", name, reason)
-                    _set_state(run.id, state, force)
-            answered = time.monotonic()
-        except ApiFailed as error:
-            if time.monotonic() - answered > API_PATIENCE:
-                raise
-            log.warning("%s; the parts go on, asking again", error)
-            continue
-        for name, identity in list(waiting.items()):
-            run = found.get(identity)
-            if run is None or run.state is None or run.state.is_final():
-                del waiting[name]
-                yield name, run, ours[name]
-
-
-def _overdue(run: FlowRun, moved: datetime, timeout: timedelta) -> tuple[State[Any], str, bool] | None:
-    """The state for a run that takes too long, why, and whether it is forced; None for one that does not."""
-    state, now = run.state, datetime.now(UTC)
-    if state is None or state.is_final():
-        return None
-    if state.is_cancelling():
-        reason = f"no worker ended it within {GRACE.seconds} s of being asked to; its worker is dead"
-        return (Crashed(message=reason), reason, True) if now - state.timestamp > GRACE else None
-    if state.is_scheduled():
-        reason = f"no worker took it, and no other part ran, for {timeout.total_seconds():.0f} s; start a worker"
-        return (Cancelled(message=reason), reason, False) if now - moved > timeout else None
-    reason = f"no final state after {timeout.total_seconds():.0f} s (part_timeout)"
-    since = run.start_time or state.timestamp
-    return (Cancelling(message=reason), reason, False) if now - since > timeout else None
+def _short(reason: str) -> str:
+    return reason if len(reason) <= SHOWN else f"{reason[:SHOWN]} ..."
 
 
 def _say(part: Part) -> Part:
-    log.log(logging.ERROR if part.missed else logging.INFO, "%s", part)
+    log.log(logging.ERROR if part.missed else logging.INFO, str(part))
     return part
 
 
-def _deployment(name: str | UUID) -> DeploymentResponse:
-    """A deployment by its id, or by FLOW/NAME."""
-
-    async def read(client: PrefectClient) -> DeploymentResponse:
-        return await (client.read_deployment_by_name(name) if isinstance(name, str) else client.read_deployment(name))
-
-    try:
-        with faults("try again"):
-            found: DeploymentResponse = ask(read)
-    except ObjectNotFound:
-        raise BadArgument(f"deployment {name!r}: there is none of that name; see 'prefect deployment ls'.") from None
-    return found
-
-
-def _flow_runs(which: FlowRunFilter) -> list[FlowRun]:
-    with faults("try again"):
-        found: list[FlowRun] = ask(lambda client: client.read_flow_runs(flow_run_filter=which))
-    return found
-
-
-def _set_state(identity: UUID, state: State[Any], force: bool) -> None:
-    with faults("try again"):
-        ask(lambda client: client.set_flow_run_state(identity, state, force=force))
-
-
-def _read(identities: list[UUID]) -> Iterator[FlowRun]:
-    for at in range(0, len(identities), PAGE):
-        yield from _flow_runs(FlowRunFilter(id=FlowRunFilterId(any_=identities[at : at + PAGE])))
-
-
 if __name__ == "__main__":
-    sys.exit(cli.run(backfill_flow, rehearse, ARGUMENTS))
+    sys.exit(cli.run(backfill_flow, rehearse, ARGUMENTS, by_others=True))

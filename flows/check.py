@@ -18,7 +18,7 @@ from errors import Refused
 from feeds import Feed, OldForm
 from file_dates import days, saturday
 
-BLOCK = 1 << 20  # bytes parsed at once: enough to be fast, little enough to hold several
+BLOCK = 1 << 19  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks
 SHOWN = 5  # bad rows shown in an error
 BLANK = " \t\r\n\v\f"  # what pyarrow's ascii trim strips
 
@@ -80,7 +80,7 @@ class Reading:
         self.expected = str(len(self.names))
         if self.old:
             self.names, form = [*self.old.keys, *self.old.group], self.old.day
-            self.expected = f"{len(self.old.keys)} and 1 to {self.old.most} times {len(self.old.group)}"
+            self.expected = f"{len(self.old.keys)} and {len(self.old.group)} for each of 1 to {self.old.most} rows"
         self.allowed = {f"{day:{form}}": day for day in days(saturday(self.week))}  # as the file writes them
         self.day_at, self.counters_at = self.names.index(name), [self.names.index(c) for c in self.feed.counters]
 

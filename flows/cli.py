@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -27,6 +28,8 @@ from file_dates import Asked, plan
 from lake import BLOCK, DEFAULT_BLOCK, check_name
 from settings import LONGEST, VERSION, new_york_today, read_settings
 
+INTERRUPT_GRACE = 3.0  # seconds
+NO_SERVER = "a backfill needs a Prefect server, whose workers take its parts; set PREFECT_API_URL"
 LANDED, NOT_LANDED, BAD_ARGUMENT, INTERRUPTED = 0, 1, 2, 130  # exit codes
 
 
@@ -79,12 +82,14 @@ def backfill_parser() -> argparse.ArgumentParser:
         epilog="Exit code 0: every due week of the range is in the lake. 1: some is not. 2: bad arguments.",
     )
     what = parser.add_argument_group("which weeks")
-    what.add_argument("--start", type=_day, required=True, metavar="DATE", help="every due Saturday from here ...")
+    what.add_argument(
+        "--start", type=_day, required=True, metavar="DATE", help="every due Saturday from here, as 2023-03-25 ..."
+    )
     what.add_argument("--end", type=_day, required=True, metavar="DATE", help="... to here, both included")
     what.add_argument("--by", choices=list(parts.NAMES), default="month", help="what is one run, default %(default)s")
     what.add_argument("--feed", choices=[AUTO, *FEEDS], default=AUTO, help=f"default {AUTO}: the week decides")
     how = parser.add_argument_group("how")
-    how.add_argument("--deployment", required=True, metavar="D", help="the deployment of the weekly flow")
+    how.add_argument("--deployment", required=True, metavar="NAME", help="the deployment of the weekly flow")
     _add_how(
         how,
         lake="that of the deployment",
@@ -93,7 +98,7 @@ def backfill_parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--part-timeout", type=_seconds, default=7200.0, metavar="SECONDS",
-        help="how long a part may run, default two hours; then it is ended, and named",
+        help="how long a part may run, or wait while no other runs, default 7200; then it is ended, and named",
     )  # fmt: skip
     return parser
 
@@ -139,15 +144,28 @@ def _parse(the_parser: argparse.ArgumentParser, arguments: Sequence[str]) -> dic
     return given
 
 
-def run(flow: Callable[..., Any], rehearse: Callable[..., Iterator[str]], parameters: dict[str, Any]) -> int:
-    """Run the flow, or with `dry_run` print what `rehearse` says; return the exit code."""
+def run(
+    flow: Callable[..., Any],
+    rehearse: Callable[..., Iterator[str]],
+    parameters: dict[str, Any],
+    by_others: bool = False,
+) -> int:
+    """Run the flow, or with `dry_run` print what `rehearse` says; return the exit code.
+
+    `by_others`: the flow only waits for work that a server's workers do.
+    """
+    global _farewell
+    if by_others:
+        _farewell = "its parts go on in their work pool; the same command waits for them, and runs what is missing"
     gc.freeze()
     gc.enable()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, _interrupt)
     import httpx
 
     try:
         with _console():
+            if by_others:
+                prepare_prefect(by_others)
             if parameters["dry_run"]:
                 lake = parameters["lake"] or read_settings().lake
                 if not lake or lake.startswith(BLOCK):
@@ -157,7 +175,11 @@ def run(flow: Callable[..., Any], rehearse: Callable[..., Iterator[str]], parame
                     print(line, flush=True)
                 return LANDED
             prepare_prefect()
-            state = flow(**parameters, return_state=True)
+            try:
+                state = flow(**parameters, return_state=True)
+            finally:
+                if _interrupted:  # whatever Prefect has made of it
+                    raise KeyboardInterrupt
             if "encountered an exception" in (state.message or ""):  # Prefect's words for one that nobody expected
                 print(f"the run failed: {sentence(state.message)}", file=sys.stderr)
             return LANDED if state.is_completed() else NOT_LANDED
@@ -174,10 +196,30 @@ def run(flow: Callable[..., Any], rehearse: Callable[..., Iterator[str]], parame
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return LANDED
     except KeyboardInterrupt:
-        print("interrupted: what has landed stays, the next run does the rest", file=sys.stderr, flush=True)
-        os._exit(INTERRUPTED)  # else Python would wait for the downloads that are under way
+        _end_interrupted()
     finally:
         gc.freeze()  # everything ends with the process: no need to take it apart first, which takes another second
+
+
+_interrupted = False
+_farewell = "what has landed stays, the next run does the rest"
+
+
+def _interrupt(*_: object) -> None:
+    """Ctrl-C: let the flow end and say so to Prefect, for some seconds; the second one ends it at once."""
+    global _interrupted
+    if _interrupted:
+        _end_interrupted()
+    _interrupted = True
+    deadline = threading.Timer(INTERRUPT_GRACE, _end_interrupted)  # its task runner may wait for ever
+    deadline.daemon = True
+    deadline.start()
+    raise KeyboardInterrupt
+
+
+def _end_interrupted() -> NoReturn:
+    print(f"interrupted: {_farewell}", file=sys.stderr, flush=True)
+    os._exit(INTERRUPTED)  # else Python would wait for the downloads that are under way
 
 
 def _day(text: str) -> date:
@@ -244,6 +286,8 @@ def _console() -> Iterator[None]:
 
 
 def _is_no_book_keeping(record: logging.LogRecord) -> bool:
+    if _interrupted:
+        return False  # nor what its libraries say of being interrupted
     if not record.name.startswith(("prefect.", "urllib3.")):
         return True
     # A real error of ours shows its traceback; an API that is gone is a fault we expect, and is said in one line.
@@ -259,21 +303,23 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def prepare_prefect() -> None:
+def prepare_prefect(server_needed: bool = False) -> None:
     """Make sure that Prefect's API answers; without one, that its own database is there.
 
     On a machine where Prefect has never run, runs that start together would each make the database and fail: under the
     lock one makes it. The second file is the last thing that making it writes.
 
     Raises:
-        EtlError: the API cannot be reached.
+        EtlError: the API cannot be reached, or there is none and it is needed.
     """
     from filelock import FileLock
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_MEMO_STORE_PATH
 
     home = Path(PREFECT_HOME.value())
     if PREFECT_API_URL.value():
-        asyncio.run(_ask_prefect())
+        asyncio.run(_ask_prefect(server_needed))
+    elif server_needed:
+        raise EtlError(NO_SERVER)
     elif not ((home / "prefect.db").exists() and Path(PREFECT_MEMO_STORE_PATH.value()).exists()):
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -281,7 +327,7 @@ def prepare_prefect() -> None:
             home.mkdir(parents=True, exist_ok=True)
             with FileLock(home / "mta-etl.lock"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the migrations of its database warn of SQLite's own limits
-                asyncio.run(_ask_prefect())
+                asyncio.run(_ask_prefect(server_needed))
         except (OSError, SQLAlchemyError) as error:
             raise EtlError(
                 f"Prefect cannot make its database in PREFECT_HOME, {home} ({sentence(error)[:200]}); make room or "
@@ -289,7 +335,7 @@ def prepare_prefect() -> None:
             ) from error
 
 
-async def _ask_prefect() -> None:
+async def _ask_prefect(server_needed: bool) -> None:
     import httpx
     from prefect.client.orchestration import get_client
 
@@ -297,7 +343,7 @@ async def _ask_prefect() -> None:
         fault = await client.api_healthcheck()
         if fault:
             url = httpx.URL(str(client.api_url)).copy_with(userinfo=b"")
+            alone = ", or run 'prefect config unset PREFECT_API_URL' (and unset the variable) to do without a server"
             raise EtlError(
-                f"the Prefect API at {url} cannot be reached ({sentence(fault)}); start it, or run "
-                "'prefect config unset PREFECT_API_URL' (and unset the variable) to do without a server"
+                f"the Prefect API at {url} cannot be reached ({sentence(fault)}); start it{alone * (not server_needed)}"
             )

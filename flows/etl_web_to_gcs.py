@@ -30,7 +30,7 @@ from file_dates import Asked, Plan, label
 from lake import BLOCK, Found
 from lakes import open_lake, which_lake
 from load import Load, Local
-from outcomes import Outcome, counted, not_loaded, total, waiting
+from outcomes import Outcome, counted, missing, not_loaded, total, waiting
 from retry import Patience
 from settings import Settings, new_york_today, read_settings
 from spool import work_folder
@@ -100,7 +100,7 @@ def etl_web_to_local(
             ]  # fmt: skip
             for outcome in _landed(loads, client, settings, concurrency, force, allow_bad_rows):
                 outcomes.append(_say(outcome))
-                progress.done(outcome)
+                progress.done(rows=outcome.rows)
     except EtlError as error:
         known = {outcome.week for outcome in outcomes}
         outcomes += [
@@ -261,9 +261,8 @@ def _say(outcome: Outcome) -> Outcome:
 
 
 def _ended(outcomes: list[Outcome]) -> State[Any]:
-    missed = [outcome for outcome in outcomes if outcome.missed]
-    if missed:
-        return Failed(message=f"{counted(outcomes)}. " + "; ".join(map(str, missed)), data=outcomes)
+    if missed := missing(outcomes):
+        return Failed(message=f"{counted(outcomes)}. {missed}", data=outcomes)
     return Completed(message=counted(outcomes), data=outcomes)
 
 

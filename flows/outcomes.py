@@ -43,6 +43,16 @@ def counted(outcomes: list[Outcome]) -> str:
     return f"{len(states)} week{'s' * (len(states) != 1)}: {counts}"
 
 
+def missing(outcomes: list[Outcome]) -> str:
+    """The weeks that are not in the lake as they should be, with their reasons; weeks with one reason together."""
+    weeks: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.missed:
+            weeks.setdefault(outcome.reason, []).append(outcome.week)
+    feed = outcomes[0].object.partition("/")[0] if outcomes else ""
+    return "; ".join(f"{feed} {', '.join(named)}: {reason}" for reason, named in weeks.items())
+
+
 def total(outcomes: list[Outcome], seconds: float) -> Outcome:
     """The last row of the run's table: all weeks together, and how long the run took."""
     rows, size = sum(each.rows for each in outcomes), sum(each.bytes for each in outcomes)

@@ -5,32 +5,38 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
+from rich.filesize import decimal
+
 NAMES = {"month": "%Y-%m", "year": "%Y"}  # how a range can be cut, and what its parts are called
-STATES = ("landed", "there before", "failed")
+STATES = ("landed", "there before", "failed", "outside", "not due")
 
 
 @dataclass(frozen=True)
 class Part:
     """A part of a backfill: a row of its table."""
 
-    part: str  # 2015-03, or 2015, or total
+    part: str  # 2015-03, or 2015, or a week of its own that is none to load, or total
     state: str  # one of STATES, or how many parts ended so
     weeks: int
     missing: int  # weeks that are not in the lake, whole and with their facts
+    rows: int = 0  # of its weeks in the lake
+    bytes: int = 0  # of their objects
     seconds: float = 0.0  # of its run
     flow_run: str = ""
     reason: str = ""
 
     @property
     def missed(self) -> bool:
-        """Whether a week of it is not in the lake."""
-        return self.state == "failed"
+        """Whether a week of it is not in the lake, as it should be."""
+        return self.state in ("failed", "outside")
 
     def __str__(self) -> str:
         weeks = f"{self.weeks} week{'s' * (self.weeks != 1)}"
+        if self.state in ("outside", "not due"):
+            return f"{self.part}: {self.reason}"
         if self.missed:
-            return f"{self.part}: {self.missing} of {weeks} not in the lake, {self.reason}"
-        took = f", {self.seconds:.0f} s" if self.flow_run else ""
+            return f"{self.part}: {self.missing} of {weeks} not in the lake: {self.reason}"
+        took = f", {self.rows:,} rows, {decimal(self.bytes)}" + f", {self.seconds:.0f} s" * bool(self.flow_run)
         return f"{self.part}: {self.state}, {weeks}{took}{f' ({self.reason})' if self.reason else ''}"
 
 
@@ -44,13 +50,16 @@ def cut(weeks: Iterable[date], by: str) -> dict[str, tuple[date, ...]]:
 
 
 def counted(parts: list[Part]) -> str:
-    """The parts of a backfill in one line."""
+    """The parts of a backfill, and its weeks that are none to load, in one line."""
     states = [part.state for part in parts]
+    count = len(states) - states.count("outside") - states.count("not due")
     counts = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
-    return f"{len(states)} part{'s' * (len(states) != 1)}: {counts}"
+    return f"{count} part{'s' * (count != 1)}: {counts}"
 
 
-def total(parts: list[Part]) -> Part:
-    """The last row of the table: all of them together."""
-    weeks, missing = sum(part.weeks for part in parts), sum(part.missing for part in parts)
-    return Part("total", counted(parts), weeks, missing, round(sum(part.seconds for part in parts), 1))
+def total(parts: list[Part], seconds: float) -> Part:
+    """The last row of the table: all of them together, and how long the backfill took."""
+    weeks, missing, rows, size = (
+        sum(getattr(part, name) for part in parts) for name in ("weeks", "missing", "rows", "bytes")
+    )
+    return Part("total", counted(parts), weeks, missing, rows, size, round(seconds, 1))

@@ -22,8 +22,6 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from outcomes import Outcome
-
 
 class _Speed(ProgressColumn):
     """Published megabytes a second, since the first week began."""
@@ -90,10 +88,10 @@ def counting(weeks: int) -> Iterator[None]:
         display.weeks.remove_task(bar)
 
 
-def done(outcome: Outcome) -> None:
-    """Count a week that has ended."""
+def done(weeks: int = 1, rows: int = 0, received: int = 0) -> None:
+    """Count weeks that have ended; `received` are published bytes that nobody has `watched`."""
     if _display:
-        _display.count(weeks=1, rows=outcome.rows)
+        _display.count(weeks, rows, received)
 
 
 def watched(chunks: Iterator[bytes], week: str, body: Any) -> Iterator[bytes]:

@@ -61,19 +61,19 @@ class Patience:
         self.waited += seconds
 
     def sit_out(self, seconds: float, host: str) -> None:
-        """Wait as long as a host has asked another week of the run to leave it alone.
+        """Wait as long as a host wants no request, as it told a week of the run; no fault of this one, so not counted.
 
         Raises:
-            GaveUp: that would not fit in what is left of the waiting.
+            GaveUp: that is longer than a week may wait.
         """
-        if self.waited + seconds > self.wait:
+        if seconds > self.wait:
             raise GaveUp(
-                f"not asked for: {host} asked another week of this run to wait, {seconds:.0f} s more, and a week may "
-                f"wait {self.wait:g} s in all (MTA_RETRY_WAIT), try again later"
+                f"{host} wants no request for {seconds:.0f} s more, and a week may wait {self.wait:g} s "
+                "(MTA_RETRY_WAIT), try again later"
             )
-        log.info("%s: %s has asked to be left alone, going on in %.1f s", self.subject, host, seconds)
+        if seconds > self.base:  # else it is the rest of a pause of its own
+            log.info("%s: %s wants no request now, going on in %.1f s", self.subject, host, seconds)
         time.sleep(seconds)
-        self.waited += seconds
 
 
 def seconds_to_wait(retry_after: str) -> float | None:
@@ -83,5 +83,5 @@ def seconds_to_wait(retry_after: str) -> float | None:
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

@@ -1,5 +1,6 @@
 """A backfill by many workers: each part once, by whoever is free; what dies, fails or waits too long is named."""
 
+import json
 import math
 import os
 import re
@@ -19,7 +20,7 @@ from uuid import uuid4
 import pendulum
 import pytest
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -27,9 +28,11 @@ from prefect.states import Cancelling, Pending, Running, Scheduled, State
 
 import backfill
 import cli
+import runs
 import weekly
 from conftest import ROOT, ask, content, ended, expected, small_week, start
 from engine import postgres, prefect_server
+from errors import EtlError
 from file_dates import label, saturdays
 from parts import Part, counted, cut, total
 from web import Answer, Web
@@ -46,13 +49,16 @@ def test_a_range_is_cut_into_months_or_years() -> None:
 
 
 def test_parts_in_words() -> None:
-    landed = Part("2015-03", "landed", 4, 0, 35.2, "id")
-    failed = Part("2015-04", "failed", 4, 1, 9.1, "id", "150404: not published")
-    assert str(landed) == "2015-03: landed, 4 weeks, 35 s"
-    assert str(failed) == "2015-04: 1 of 4 weeks not in the lake, 150404: not published"
-    assert str(Part("2015-05", "there before", 1, 0)) == "2015-05: there before, 1 week"
-    assert counted([landed, failed]) == "2 parts: 1 landed, 1 failed"
-    assert total([landed, failed]) == Part("total", "2 parts: 1 landed, 1 failed", 8, 1, 44.3)
+    landed = Part("2015-03", "landed", 4, 0, 2_000, 26_000, 35.2, "id")
+    failed = Part("2015-04", "failed", 4, 1, 1_500, 19_500, 9.1, "id", "turnstile 150404: not published")
+    outside = Part("100501", "outside", 1, 1, reason="outside what turnstile has published")
+    assert str(landed) == "2015-03: landed, 4 weeks, 2,000 rows, 26.0 kB, 35 s"
+    assert str(failed) == "2015-04: 1 of 4 weeks not in the lake: turnstile 150404: not published"
+    assert str(Part("2015-05", "there before", 1, 0, 500, 6_500)) == "2015-05: there before, 1 week, 500 rows, 6.5 kB"
+    assert str(outside) == "100501: outside what turnstile has published"
+    counts = "2 parts: 1 landed, 1 failed, 1 outside"
+    assert counted([outside, landed, failed]) == counts
+    assert total([outside, landed, failed], 40) == Part("total", counts, 9, 2, 3_500, 45_500, 40)
 
 
 @dataclass
@@ -79,7 +85,7 @@ class Fleet:
         with temporary_settings({PREFECT_API_URL: self.api}):
             return ask(question)
 
-    def deploy(self, name: str, limit: int | None = None) -> None:
+    def deploy(self, name: str, limit: int | None = None, lake: bool = True) -> None:
         """The weekly flow and the backfill, each in a pool of its own."""
         variables = {"working_dir": str(ROOT)}
         given = ["--work_pool", name, "--deploy_name", name, "--lake", str(self.lake)]
@@ -89,7 +95,10 @@ class Fleet:
             for pool, most in ((name, limit), (f"{name}-q", None)):
                 await client.create_work_pool(WorkPoolCreate(name=pool, type="process", concurrency_limit=most))
             place = weekly.Place("flows/etl_web_to_gcs.py:main_flow", str(ROOT), name, job_variables=variables)
-            await weekly.put(client, options, place, weekly.saturdays(options))
+            what = weekly.saturdays(options)
+            if not lake:
+                del what.parameters["lake"]
+            await weekly.put(client, options, place, what)
             place = weekly.Place("flows/backfill.py:backfill_flow", str(ROOT), f"{name}-q", job_variables=variables)
             code = weekly.Code.of(backfill.backfill_flow)
             await weekly.put(client, options, place, weekly.What(code, {"deployment": name, "lake": str(self.lake)}))
@@ -163,8 +172,8 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def fleet(api: str, year: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
-    monkeypatch.setattr(backfill, "POLL", 0.5)
-    monkeypatch.setattr(backfill, "GRACE", timedelta(seconds=2))
+    monkeypatch.setattr(runs, "POLL", 0.5)
+    monkeypatch.setattr(runs, "GRACE", timedelta(seconds=2))
     (tmp_path / "home").mkdir()
     publish(year)
     year.requests.clear()
@@ -188,9 +197,9 @@ def test_twelve_months_by_two_workers_are_as_one_run_in_one_process(database: st
             ran = ended(fleet.command("--start", "2015-01-01", "--end", "2015-12-31", "--deployment", "months"))
         assert ran.code == 0, ran.err
         assert ran.lines[-1] == "INFO    12 parts: 12 landed"
-        runs = fleet.runs("months")
-        assert sorted(run.name for run in runs) == [f"backfill 2015-{month:02}" for month in range(1, 13)]
-        assert {run.state.name for run in runs} == {"Completed"}
+        months = fleet.runs("months")
+        assert sorted(run.name for run in months) == [f"backfill 2015-{month:02}" for month in range(1, 13)]
+        assert {run.state.name for run in months} == {"Completed"}
         assert min(fleet.took("one"), fleet.took("two")) >= 2
         again = ended(fleet.command("--start", "2015-01-01", "--end", "2015-12-31", "--deployment", "months"))
         assert again.lines[-1] == "INFO    12 parts: 12 there before"
@@ -225,8 +234,8 @@ def test_a_worker_that_is_killed_leaves_a_part_that_is_named_and_the_next_backfi
         state = fleet.backfill("killed", *period, part_timeout=15.0)
         assert state.is_failed(), state
         assert re.fullmatch(
-            r"4 parts: 3 landed, 1 failed. 2015-01: . of 5 weeks not in the lake, .*150110.*: no final state after "
-            r"15 s \(part_timeout\)",
+            r"4 parts: 3 landed, 1 failed. 2015-01: . of 5 weeks not in the lake: no final state after 15 s "
+            r"\(part_timeout\)(; no worker ended it within 2 s of being asked to; its worker is dead)?",
             str(state.message),
         )
         dead = fleet.ask(lambda client: client.read_flow_run(january.id))
@@ -290,23 +299,40 @@ def test_a_part_that_fails_is_named_with_its_reason_and_only_it_runs_again(fleet
         state = fleet.backfill("missing", *period)
         assert state.is_failed()
         assert str(state.message).startswith(
-            "3 parts: 2 landed, 1 failed. 2015-02: 1 of 4 weeks not in the lake, 150214: Failed: 4 weeks: 3 landed, 1 "
-            "failed. turnstile 150214: not published (404"
+            "3 parts: 2 landed, 1 failed. 2015-02: 1 of 4 weeks not in the lake: turnstile 150214: not published (404"
         )
+        there = objects(fleet.lake)
         publish(year)
         assert fleet.backfill("missing", *period).message == "3 parts: 1 landed, 2 there before"
     assert sorted(run.name for run in fleet.runs("missing")) == sorted(
         ["backfill 2015-01", "backfill 2015-02", "backfill 2015-02", "backfill 2015-03"]
     )
-    table = fleet.ask(lambda client: client.read_artifacts())
-    assert {artifact.key for artifact in table} >= {"mta-parts"}
+    which = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+    (table,) = fleet.ask(lambda client: client.read_artifacts(flow_run_filter=which))
+    january, february, march, everything = json.loads(table.data)
+    assert (january["state"], february["state"], march["state"]) == ("landed", "failed", "landed")
+    assert (february["weeks"], february["missing"], february["rows"]) == (4, 1, 3 * 500)
+    assert (everything["part"], everything["state"]) == ("total", "3 parts: 2 landed, 1 failed")
+    assert everything["bytes"] == sum(map(len, there.values()))
+
+
+NOBODY = (
+    "no worker took it, and no other part ran, for 100 s; look whether the pool has a worker and a free place, "
+    "and is not paused"
+)
 
 
 @pytest.mark.parametrize(
     ("state", "ago", "moved", "to", "says"),
     [
         (Scheduled(), 0, 99, None, ""),
-        (Scheduled(), 0, 101, "Cancelled", "no worker took it, and no other part ran, for 100 s; start a worker"),
+        (
+            Scheduled(),
+            0,
+            101,
+            "Cancelled",
+            NOBODY,
+        ),
         (Pending(), 99, 0, None, ""),
         (Pending(), 101, 0, "Cancelling", "no final state after 100 s (part_timeout)"),
         (Running(), 99, 999, None, ""),
@@ -321,15 +347,29 @@ def test_what_is_done_with_a_run_that_takes_too_long(
     now = datetime.now(UTC)
     state.timestamp = pendulum.instance(now - timedelta(seconds=ago))
     run = FlowRun(flow_id=uuid4(), state=state)
-    verdict = backfill._overdue(run, now - timedelta(seconds=moved), timedelta(seconds=100))
+    verdict = runs.overdue(run, now - timedelta(seconds=moved), timedelta(seconds=100))
     assert (verdict and (verdict[0].name, verdict[1], verdict[2])) == (to and (to, says, to == "Crashed"))
+
+
+def test_a_part_or_a_deployment_that_is_deleted_meanwhile_is_said(fleet: Fleet) -> None:
+    fleet.deploy("deleted")
+    deployment = fleet.ask(lambda client: client.read_deployment_by_name("MTA Batch flow/deleted"))
+    with temporary_settings({PREFECT_API_URL: fleet.api}):
+        gone = runs.start("2015-01", deployment, {})
+        ask(lambda client: client.delete_flow_run(gone))
+        runs.set_state(gone, Cancelling(), force=False)  # between a look and what follows from it
+        (ended,) = runs.ends({"2015-01": gone}, timedelta(seconds=60))
+        assert ended == ("2015-01", None, "")
+        ask(lambda client: client.delete_deployment(deployment.id))
+        with pytest.raises(EtlError, match="deployment 'deleted' was deleted while its parts were started"):
+            runs.start("2015-02", deployment, {})
 
 
 def test_without_a_worker_the_parts_are_named_and_do_not_stay_behind(fleet: Fleet) -> None:
     fleet.deploy("nobody")
     state = fleet.backfill("nobody", date(2015, 1, 1), date(2015, 2, 28), part_timeout=2.0)
     assert state.is_failed()
-    assert "2015-02: 4 of 4 weeks not in the lake, 150207, 150214, 150221, 150228: no worker took it" in str(
+    assert "2015-02: 4 of 4 weeks not in the lake: no worker took it, and no other part ran, for 2 s" in str(
         state.message
     )
     assert {run.state.name for run in fleet.runs("nobody")} == {"Cancelled"}
@@ -342,7 +382,7 @@ def test_weeks_outside_the_coverage_fail_it_and_the_others_land(fleet: Fleet, ye
     with fleet.worker("outside"):
         state = fleet.backfill("outside", last, date(2024, 2, 29))
     assert state.is_failed()
-    assert str(state.message).startswith("1 part: 1 landed. turnstile 240224: outside what turnstile has published")
+    assert str(state.message).startswith("1 part: 1 landed, 1 outside. 240224: outside what turnstile has published")
     assert content(fleet.lake, "turnstile/240217.csv.gz") == expected(small_week(last))
 
 
@@ -356,7 +396,11 @@ def test_weeks_outside_the_coverage_fail_it_and_the_others_land(fleet: Fleet, ye
         ({"deployment": "asked", "part_timeout": math.nan}, "part_timeout nan: must be more than 0"),
         ({"deployment": "asked", "concurrency": 0}, "concurrency 0, allow_bad_rows 0: must be 1 or more"),
         ({"deployment": "asked", "first": date(2016, 1, 1)}, "the end is before the start"),
-        ({"deployment": "asked", "lake": "gs://bucket"}, "name a folder, or gcs-bucket/NAME"),
+        (
+            {"deployment": "asked", "lake": "gs://bucket"},
+            "lake gs://bucket: give gcs-bucket/NAME, or a folder from the root",
+        ),
+        ({"deployment": "asked", "lake": "a/folder"}, "lake a/folder: give gcs-bucket/NAME, or a folder from"),
         ({"deployment": "asked", "lake": "gcs-bucket/none"}, "no such block is registered"),
     ],
 )
@@ -369,6 +413,16 @@ def test_what_cannot_be_run_is_said(fleet: Fleet, more: dict[str, Any], says: st
     assert says in str(state.message)
 
 
+def test_a_deployment_without_a_lake_lands_who_knows_where(fleet: Fleet) -> None:
+    fleet.deploy("lakeless", lake=False)
+    period = date(2015, 1, 1), date(2015, 1, 31)
+    assert "has no lake among its parameters" in str(fleet.backfill("lakeless", *period).message)
+    assert fleet.runs("lakeless") == []
+    with fleet.worker("lakeless"):
+        assert fleet.backfill("lakeless", *period, lake=str(fleet.lake)).is_completed()
+    assert len(objects(fleet.lake)) == 5
+
+
 async def exists(client: Any, pool: str) -> bool:
     return pool in [each.name for each in await client.read_work_pools()]
 
@@ -379,14 +433,40 @@ def test_without_a_server_there_are_no_workers() -> None:
     assert "a backfill needs a Prefect server" in str(state.message)
 
 
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_the_command_says_so_too(environment: dict[str, str], tmp_path: Path, dry: list[str]) -> None:
+    arguments = ["--start", "2015-01-01", "--end", "2015-01-31", "--deployment", "any", "--lake", str(tmp_path)]
+    ran = ended(start([*arguments, *dry], environment, command="backfill.py"))
+    assert (ran.code, ran.err) == (1, f"{cli.NO_SERVER}\n")
+    gone = {**environment, "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    ran = ended(start([*arguments, *dry], gone, command="backfill.py"))
+    assert (ran.code, ran.err.splitlines()[-1].endswith("; start it")) == (1, True)
+
+
+def test_who_interrupts_it_is_told_that_its_parts_go_on(fleet: Fleet) -> None:
+    fleet.deploy("interrupted")
+    process = fleet.command("--start", "2015-01-01", "--end", "2015-01-31", "--deployment", "interrupted")
+    until = time.monotonic() + 60
+    while not fleet.runs("interrupted"):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    ran = ended(process)
+    assert ran.code == 130
+    assert ran.lines[-1].startswith("interrupted: its parts go on in their work pool; the same command waits for them")
+    assert "no worker serves the work pool interrupted now; start one: prefect worker start --pool" in ran.err
+    assert [run.state.is_final() for run in fleet.runs("interrupted")] == [False]
+
+
 def test_a_dry_run_lists_the_parts_and_starts_nothing(fleet: Fleet) -> None:
     fleet.deploy("dry")
     ran = ended(fleet.command("--start", "2015-01-01", "--end", "2015-02-28", "--deployment", "dry", "--dry-run"))
     assert ran.code == 0, ran.err
     assert ran.out.splitlines() == [
         f"lake: {fleet.lake}",
-        "2015-01  would run  5 of 5 weeks missing",
-        "2015-02  would run  4 of 4 weeks missing",
+        "2015-01  would run     5 of 5 weeks missing",
+        "2015-02  would run     4 of 4 weeks missing",
     ]
     assert fleet.runs("dry") == []
 

@@ -19,7 +19,7 @@ ROOMS = {path.stem: path for path in (ROOT / "flows").glob("*.py")}
 FLOORS = [
     {"backfill"},
     {"etl_web_to_gcs"},
-    {"cli", "lakes"},
+    {"cli", "lakes", "runs"},
     {"api", "load", "progress"},
     {"outcomes", "convert", "lake_bucket", "lake_folder"},
     {"check", "lake", "download", "spool"},
@@ -28,7 +28,7 @@ FLOORS = [
     {"settings"},
     {"errors"},
 ]
-KNOW_PREFECT = {"backfill", "etl_web_to_gcs", "cli", "lakes", "api"}
+KNOW_PREFECT = {"backfill", "etl_web_to_gcs", "cli", "lakes", "runs", "api"}
 # Below, and yet nothing to each other.
 STRANGERS = {("convert", "lake"), ("convert", "download"), ("lake_bucket", "download"), ("lake_folder", "download")}
 README = (ROOT / "README.md").read_text()

@@ -175,7 +175,9 @@ def test_the_old_form_is_that_of_the_weeks_up_to_141011(load: Load, saturday: da
     week = f"{saturday:%y%m%d}"
 
     assert load(make_legacy_week(saturday, 100), week=week)[1] == unrolled(make_legacy_week(saturday, 100))
-    with pytest.raises(Refused, match="101 bad rows, 0 allowed; line 1: 11 fields, expected 3 and 1 to 8 times 5"):
+    with pytest.raises(
+        Refused, match="101 bad rows, 0 allowed; line 1: 11 fields, expected 3 and 5 for each of 1 to 8 rows"
+    ):
         load(make_week(saturday, 100), week=week)
 
 
@@ -224,7 +226,7 @@ def test_a_cut_last_line_is_refused(load: Load, last: str, end: str, allow_bad_r
 GOOD = line(group(), group())
 COUNTERS = ["", " ", "abc", "-5", "+5", "1.0", "1 2", "\uff11", '"12"']
 BAD_LINES = [
-    ("A002,R051,02-00-00", "3 fields, expected 3 and 1 to 8 times 5"),
+    ("A002,R051,02-00-00", "3 fields, expected 3 and 5 for each of 1 to 8 rows"),
     ("A002", "1 fields"),
     ("   ", "1 fields"),
     (line(*[group()] * 9), "48 fields"),

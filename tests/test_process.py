@@ -171,6 +171,32 @@ def test_an_interrupted_run_says_so_and_ends_130(web: Web, environment: dict[str
     assert not (tmp_path / "lake" / KEY).exists()
 
 
+@pytest.mark.parametrize("presses", [1, 2])
+def test_an_interrupted_backfill_ends_at_once_with_one_line(
+    presses: int, web: Web, environment: dict[str, str], tmp_path: Path
+) -> None:
+    weeks = saturdays(date(2016, 1, 1), date(2016, 6, 30))
+    for week in weeks:
+        slow = small_week(week)
+        web.serve(f"/turnstile_{label(week)}.txt", Answer(slow, pause_at=(len(slow) // 2, 0.2 + 60 * (week.day == 13))))
+    arguments = ["--start", "2016-01-01", "--end", "2016-06-30", "--concurrency", "4", "--lake", str(tmp_path / "lake")]
+    process = start(arguments, environment)
+    while len(web.requests) < 9:
+        assert process.poll() is None
+        time.sleep(0.02)
+    began = time.monotonic()
+    for _ in range(presses):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    ran = ended(process)
+    assert time.monotonic() - began < 10  # and not until the slow one has come
+    assert ran.code == 130
+    assert ran.lines[-1] == "interrupted: what has landed stays, the next run does the rest"
+    assert [line for line in ran.lines if "landed" not in line] == [f"INFO    lake: {tmp_path / 'lake'}"]
+    for path in (tmp_path / "lake").glob("turnstile/*.gz"):
+        assert content(tmp_path / "lake", f"turnstile/{path.name}") == wanted(path)
+
+
 def test_a_dry_run_on_a_folder_does_not_even_touch_prefects_home(environment: dict[str, str], tmp_path: Path) -> None:
     home = {**environment, "PREFECT_HOME": str(tmp_path / "home")}
     ran = ended(start([*ONE_WEEK, "--dry-run", "--lake", str(tmp_path / "lake")], home))

@@ -1,0 +1,146 @@
+"""The flow runs of a deployment: start one, or find the one at work; wait for their ends, and end what has none.
+
+Knows Prefect's API, and nothing of weeks or lakes.
+"""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterId, FlowRunFilterName
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.deployments import run_deployment  # type: ignore[attr-defined] # it does, by other means
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled, Cancelling, Crashed, State
+
+from api import ask, faults
+from errors import ApiFailed, BadArgument, EtlError
+
+log = logging.getLogger("mta.runs")
+POLL = 5.0  # seconds between two looks at the runs
+GRACE = timedelta(seconds=60)  # for a worker to end a run it is asked to end; a dead one never does
+API_PATIENCE = 600.0  # seconds that the API may be away while parts run
+PAGE = 200  # runs the API gives at once, at most
+
+
+def start(name: str, deployment: DeploymentResponse, parameters: dict[str, Any]) -> UUID:
+    """The flow run of a part: a new one, or the one that another backfill started and that has not ended.
+
+    Its idempotency key numbers the runs of the part, so that two backfills at once ask for the same one.
+    """
+    named = f"backfill {name}"
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
+    earlier = _flow_runs(
+        FlowRunFilter(
+            name=FlowRunFilterName(any_=[named]), deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id])
+        )
+    )
+    key, number = f"{deployment.id} {named} {digest}", 0
+    for run in earlier:
+        head, _, tail = (run.idempotency_key or "").rpartition(" ")
+        if head == key and run.state:
+            number = max(number, int(tail) + run.state.is_final())
+    try:
+        with faults("the parts that were started go on; run it again"):
+            started: Any = run_deployment(
+                name=deployment.id,
+                parameters=parameters,
+                flow_run_name=named,
+                timeout=0,
+                idempotency_key=f"{key} {number}",
+                tags=["mta-backfill"],
+            )
+    except ObjectNotFound:
+        raise EtlError(f"deployment {deployment.name!r} was deleted while its parts were started.") from None
+    return UUID(str(started.id))
+
+
+def ends(runs: dict[str, UUID], timeout: timedelta) -> Iterator[tuple[str, FlowRun | None, str]]:
+    """The parts as their runs end: name, run (None where it was deleted), and why we ended it, where we did.
+
+    A dead worker's run never gets a final state: Prefect 2 has no heartbeat. Such a run is ended here, which gives its
+    place in the pool back.
+    """
+    waiting, ours = dict(runs), dict.fromkeys(runs, "")
+    moved, answered = datetime.now(UTC), time.monotonic()
+    while waiting:
+        time.sleep(POLL)
+        try:
+            found = {run.id: run for run in _read(list(waiting.values()))}
+            if any(run.state and not run.state.is_scheduled() for run in found.values()):
+                moved = datetime.now(UTC)  # one runs, or has just ended: the others wait for its place
+            for name, run in ((name, found.get(identity)) for name, identity in waiting.items()):
+                if run and (verdict := overdue(run, moved, timeout)):
+                    state, reason, force = verdict
+                    ours[name] += f"; {reason}" if ours[name] else reason
+                    log.warning("%s: %s", name, reason)
+                    set_state(run.id, state, force)
+            answered = time.monotonic()
+        except ApiFailed as error:
+            if time.monotonic() - answered > API_PATIENCE:
+                raise
+            log.warning("%s; the parts go on, asking again", error)
+            continue
+        for name, identity in list(waiting.items()):
+            run = found.get(identity)
+            if run is None or run.state is None or run.state.is_final():
+                del waiting[name]
+                yield name, run, ours[name]
+
+
+def overdue(run: FlowRun, moved: datetime, timeout: timedelta) -> tuple[State[Any], str, bool] | None:
+    """The state for a run that takes too long, why, and whether it is forced; None for one that does not."""
+    state, now = run.state, datetime.now(UTC)
+    if state is None or state.is_final():
+        return None
+    if state.is_cancelling():
+        reason = f"no worker ended it within {GRACE.seconds} s of being asked to; its worker is dead"
+        return (Crashed(message=reason), reason, True) if now - state.timestamp > GRACE else None
+    if state.is_scheduled():
+        reason = (
+            f"no worker took it, and no other part ran, for {timeout.total_seconds():.0f} s; look whether the pool has "
+            "a worker and a free place, and is not paused"
+        )
+        return (Cancelled(message=reason), reason, False) if now - moved > timeout else None
+    reason = f"no final state after {timeout.total_seconds():.0f} s (part_timeout)"
+    since = run.start_time or state.timestamp
+    return (Cancelling(message=reason), reason, False) if now - since > timeout else None
+
+
+def deployment_named(name: str | UUID) -> DeploymentResponse:
+    """A deployment by its id, or by FLOW/NAME."""
+
+    async def read(client: PrefectClient) -> DeploymentResponse:
+        return await (client.read_deployment_by_name(name) if isinstance(name, str) else client.read_deployment(name))
+
+    try:
+        with faults("try again"):
+            found: DeploymentResponse = ask(read)
+    except ObjectNotFound:
+        raise BadArgument(f"deployment {name!r}: there is none of that name; see 'prefect deployment ls'.") from None
+    return found
+
+
+def _flow_runs(which: FlowRunFilter) -> list[FlowRun]:
+    with faults("try again"):
+        found: list[FlowRun] = ask(lambda client: client.read_flow_runs(flow_run_filter=which))
+    return found
+
+
+def set_state(identity: UUID, state: State[Any], force: bool) -> None:
+    """Set the state of a run, unless it was deleted."""
+    with faults("try again"), suppress(ObjectNotFound):  # one that was deleted is missed at the next look
+        ask(lambda client: client.set_flow_run_state(identity, state, force=force))
+
+
+def _read(identities: list[UUID]) -> Iterator[FlowRun]:
+    for at in range(0, len(identities), PAGE):
+        yield from _flow_runs(FlowRunFilter(id=FlowRunFilterId(any_=identities[at : at + PAGE])))
