@@ -231,10 +231,10 @@ def test_a_worker_that_is_killed_leaves_a_part_that_is_named_and_the_next_backfi
         running.kill()  # and the one who waits for it
         running.communicate()
         year.serve("/turnstile_150110.txt", Answer(slow))
-        state = fleet.backfill("killed", *period, part_timeout=15.0)
+        state = fleet.backfill("killed", *period, part_timeout=40.0)
         assert state.is_failed(), state
         assert re.fullmatch(
-            r"4 parts: 3 landed, 1 failed. 2015-01: . of 5 weeks not in the lake: no final state after 15 s "
+            r"4 parts: 3 landed, 1 failed. 2015-01: . of 5 weeks not in the lake: no final state after 40 s "
             r"\(part_timeout\)(; no worker ended it within 2 s of being asked to; its worker is dead)?",
             str(state.message),
         )
