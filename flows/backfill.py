@@ -37,7 +37,7 @@ from lakes import open_lake, which_lake
 from outcomes import not_loaded
 from parts import Part, counted, cut, total
 from retry import Patience
-from runs import deployment_named, ends, start
+from runs import deployment_named, ends, key_of, start
 from settings import LONGEST, new_york_today, read_settings
 
 log = logging.getLogger("mta.backfill")
@@ -171,16 +171,19 @@ class _Parts:
         Raises:
             EtlError: the lake cannot be read, or the API is away; runs that were started go on.
         """
-        present, done, runs = self.present(self.plan.weeks), [], {}
+        present, done, runs = self.present(self.plan.weeks), [], {}  # one look for all: most may be there
         if not self.where.startswith(BLOCK) and not Path(self.where).exists():
             log.warning("folder %s is not here yet; it must be the same place on all machines", self.where)
         with progress.counting(len(self.plan.weeks)):
             for name, weeks in self.cut.items():
+                given = parameters | {"start": str(weeks[0]), "end": str(weeks[-1])}
+                if not all(week in present for week in weeks):
+                    key = key_of(name, self.deployment, given)
+                    present |= self.present(weeks)
                 if all(week in present for week in weeks):
                     done.append(self._done(self._part(name, "there before", present)))
-                    continue
-                period = {"start": str(weeks[0]), "end": str(weeks[-1])}
-                runs[name] = start(name, self.deployment, parameters | period)
+                else:
+                    runs[name] = start(name, self.deployment, given, key)
             if runs:
                 self._say_who_takes(len(runs))
             for name, ended, reason in ends(runs, timeout):

@@ -31,36 +31,49 @@ API_PATIENCE = 600.0  # seconds that the API may be away while parts run
 PAGE = 200  # runs the API gives at once, at most
 
 
-def start(name: str, deployment: DeploymentResponse, parameters: dict[str, Any]) -> UUID:
-    """The flow run of a part: a new one, or the one that another backfill started and that has not ended.
+def key_of(name: str, deployment: DeploymentResponse, parameters: dict[str, Any]) -> str:
+    """The idempotency key of a part's run: that of the one which has not ended, else the next one.
 
-    Its idempotency key numbers the runs of the part, so that two backfills at once ask for the same one.
+    Two backfills at once so ask for the same run. Who asks for the key before looking at the lake, and starts the run
+    after it, starts none whose work has just been done.
     """
-    named = f"backfill {name}"
-    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
     earlier = _flow_runs(
         FlowRunFilter(
-            name=FlowRunFilterName(any_=[named]), deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id])
+            name=FlowRunFilterName(any_=[_named(name)]), deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id])
         )
     )
-    key, number = f"{deployment.id} {named} {digest}", 0
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
+    key, number = f"{deployment.id} {name} {digest}", 0
     for run in earlier:
         head, _, tail = (run.idempotency_key or "").rpartition(" ")
         if head == key and run.state:
             number = max(number, int(tail) + run.state.is_final())
+    return f"{key} {number}"
+
+
+def start(name: str, deployment: DeploymentResponse, parameters: dict[str, Any], key: str) -> UUID:
+    """The flow run of a part: a new one, or the one of that key.
+
+    Raises:
+        EtlError: the deployment is gone, or the API fails.
+    """
     try:
         with faults("the parts that were started go on; run it again"):
             started: Any = run_deployment(
                 name=deployment.id,
                 parameters=parameters,
-                flow_run_name=named,
+                flow_run_name=_named(name),
                 timeout=0,
-                idempotency_key=f"{key} {number}",
+                idempotency_key=key,
                 tags=["mta-backfill"],
             )
     except ObjectNotFound:
         raise EtlError(f"deployment {deployment.name!r} was deleted while its parts were started.") from None
     return UUID(str(started.id))
+
+
+def _named(name: str) -> str:
+    return f"backfill {name}"
 
 
 def ends(runs: dict[str, UUID], timeout: timedelta) -> Iterator[tuple[str, FlowRun | None, str]]:

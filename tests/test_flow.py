@@ -355,7 +355,7 @@ def test_so_many_weeks_are_asked_for_at_once(land: Land, january: Web, tmp_path:
     assert at_once(january, 1.0) == concurrency
     assert all(seen.headers["user-agent"].startswith("mta-weekly-etl/") for seen in january.requests)
     landed = [(tmp_path / "lake" / f"turnstile/{week}.csv.gz").stat().st_mtime for week in WEEKS]
-    assert landed[3] - landed[0] >= 1.0  # the first did not wait for the last
+    assert max(landed) - min(landed) >= 0.9  # the first did not wait for the last
 
 
 def test_a_slow_week_holds_up_no_other(land: Land, january: Web, tmp_path: Path) -> None:
