@@ -4,7 +4,6 @@ The weeks of full size are one week moved to other Saturdays; the many small one
 whole command, into a lake of its own.
 """
 
-import os
 from datetime import date, timedelta
 from pathlib import Path
 from shutil import rmtree
@@ -12,19 +11,17 @@ from statistics import median
 
 from feeds import TURNSTILE
 from file_dates import label, saturdays
-from measure import PEER, PEER_IS_HERE, Cost, Row, curl_gzip, run, seconds
+from measure import PEER, PEER_IS_HERE, Cost, Row, curl_gzip, memory_row, middle, run, seconds
 from weeks import make_legacy_week, make_week
 
 COMMAND = "flows/etl_web_to_gcs.py"
 YEAR = saturdays(date(2023, 1, 1), date(2023, 12, 31))  # 52 of them
 SMALL = 500  # rows
 EARLY, LATE = slice(4, 55), slice(-51, None)  # the landings between which a week's cost is taken, 50 weeks each
-FIRST_WITH_HEADER = date(2014, 10, 18)
 
 FURTHER_REACH = 0.40  # seconds
 REFERENCE_REACH = 15  # x as fast
 GROWTH_REACH = 1.2  # x week 5
-MEMORY_REACH = 80  # MiB over an empty flow
 
 
 def move(published: Path, saturday: date, folder: Path, weeks: list[date]) -> None:
@@ -70,21 +67,19 @@ def memory(url: str, work: Path, weeks: list[date], empty: Cost) -> list[Row]:
     rows = [Row(f"{len(weeks)} weeks of full size, memory, ours - empty")]
     for concurrency in (1, 4):
         cost, _ = land(url, work, weeks, "--concurrency", str(concurrency))
-        over = cost.memory - empty.memory
-        rows.append(
-            Row(f"  --concurrency {concurrency}", f"{over:+.0f} MiB", f"<= +{MEMORY_REACH} MiB", over <= MEMORY_REACH)
-        )
+        rows.append(memory_row(f"  --concurrency {concurrency}", cost, empty))
     return rows
 
 
 def long(url: str, work: Path, folder: Path, count: int) -> list[Row]:
     """Whether a week late in a run of many costs what one at its beginning does; the newest weeks of the feed."""
-    last = TURNSTILE.coverage.last
+    last, old = TURNSTILE.coverage.last, TURNSTILE.old
     assert last
+    assert old
     weeks = saturdays(last - timedelta(weeks=count - 1), last)
     folder.mkdir()
     for week in weeks:
-        make = make_week if week >= FIRST_WITH_HEADER else make_legacy_week
+        make = make_legacy_week if week <= old.last else make_week
         source(folder, week).write_bytes(make(week, SMALL))
     cost, landed = land(url, work, weeks)
     early, late = (((part := landed[which])[-1] - part[0]) / (len(part) - 1) for which in (EARLY, LATE))
@@ -99,10 +94,9 @@ def long(url: str, work: Path, folder: Path, count: int) -> list[Row]:
 
 def land(url: str, work: Path, weeks: list[date], *more: str) -> tuple[Cost, list[float]]:
     """Land weeks that follow each other in an empty lake; returns the cost, and the times they landed at, in order."""
-    lake, before = work / "many", os.environ["MTA_TURNSTILE_URL"]
-    os.environ["MTA_TURNSTILE_URL"] = url
-    cost = run([COMMAND, "--start", str(weeks[0]), "--end", str(weeks[-1]), "--lake", str(lake), *more])
-    os.environ["MTA_TURNSTILE_URL"] = before
+    lake = work / "many"
+    period = ["--start", str(weeks[0]), "--end", str(weeks[-1])]
+    cost = run([COMMAND, *period, "--lake", str(lake), *more], MTA_TURNSTILE_URL=url)
     landed = sorted((lake / TURNSTILE.key(label(week))).stat().st_mtime for week in weeks)  # none is missing
     rmtree(lake)
     return cost, landed
@@ -111,8 +105,3 @@ def land(url: str, work: Path, weeks: list[date], *more: str) -> tuple[Cost, lis
 def source(folder: Path, week: date) -> Path:
     """Where a week is published."""
     return folder / f"turnstile_{label(week)}.txt"
-
-
-def middle(costs: list[Cost]) -> Cost:
-    """The median of each."""
-    return Cost(median(cost.seconds for cost in costs), median(cost.memory for cost in costs))

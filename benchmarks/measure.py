@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from settings import ROOT
 
+MEMORY_REACH = 80  # MiB over an empty flow
 PEER = "curl | gzip -6"
 PEER_IS_HERE = bool(shutil.which("curl") and shutil.which("gzip"))
 
@@ -49,8 +51,19 @@ def curl_gzip(url: str, path: Path) -> None:
     subprocess.run(["sh", "-c", 'curl -q -s "$0" | gzip -6 > "$1"', url, path], check=True)
 
 
-def run(command: list[str]) -> Cost:
-    """Run one of the project's scripts to its end.
+def middle(costs: list[Cost]) -> Cost:
+    """The median of each."""
+    return Cost(median(cost.seconds for cost in costs), median(cost.memory for cost in costs))
+
+
+def memory_row(what: str, cost: Cost, empty: Cost) -> Row:
+    """What a process held at its peak, beyond an empty flow."""
+    over = cost.memory - empty.memory
+    return Row(what, f"{over:+.0f} MiB", f"<= +{MEMORY_REACH} MiB", over <= MEMORY_REACH)
+
+
+def run(command: list[str], **variables: str) -> Cost:
+    """Run one of the project's scripts to its end, with some variables of its own.
 
     Raises:
         SystemExit: it failed, so that there is nothing to measure; with what it said.
@@ -58,7 +71,8 @@ def run(command: list[str]) -> Cost:
     print(f"  {command[0]} ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryFile() as said:
         began = time.perf_counter()
-        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=said, stderr=said)
+        own = {**os.environ, **variables}
+        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=own, stdout=said, stderr=said)
         _, status, usage = os.wait4(process.pid, 0)  # the one wait that tells what this child took, and no other
         took = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import cli
 
-ARGUMENTS = cli.begin(sys.argv[1:], cli.parse_backfill) if __name__ == "__main__" else {}  # before Prefect loads
+ARGUMENTS = cli.begin(cli.backfill_parser(), sys.argv[1:]) if __name__ == "__main__" else {}  # before Prefect loads
 
 from prefect import flow, runtime
 from prefect.artifacts import create_table_artifact
@@ -34,7 +34,7 @@ from feeds import AUTO, Feed, feed_named
 from file_dates import Asked, label
 from lake import BLOCK, Facts, Lake
 from lakes import open_lake, which_lake
-from outcomes import not_loaded
+from outcomes import not_loaded, plural
 from parts import Part, counted, cut, total
 from retry import Patience
 from runs import deployment_named, ends, key_of, start
@@ -206,8 +206,8 @@ class _Parts:
             part, fault = self._part(name, "landed", self.present(weeks)), ""
         except EtlError as error:
             part, fault = self._part(name, "failed", {}), f"; and then: {error}"
-        part = replace(part, seconds=round(run.total_run_time.total_seconds(), 1) if run else 0.0)
-        part = replace(part, flow_run=str(run.id) if run else "")
+        if run:
+            part = replace(part, seconds=round(run.total_run_time.total_seconds(), 1), flow_run=str(run.id))
         completed = bool(state and state.is_completed())
         if not part.missing:
             return part if completed else replace(part, reason=f"its run ended so: {_short(said)}")
@@ -232,7 +232,7 @@ class _Parts:
 
     def _say_who_takes(self, count: int) -> None:
         name = self.deployment.work_pool_name
-        log.info("%d part%s in the work pool %s, waiting or at work", count, "s" * (count != 1), name)
+        log.info("%s in the work pool %s, waiting or at work", plural(count, "part"), name)
         with faults("try again"):
             pool = ask(lambda client: client.read_work_pool(str(name)))
         if pool.type != AGENTS and pool.status != WorkPoolStatus.READY:

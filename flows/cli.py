@@ -115,25 +115,16 @@ def _add_how(how: Any, lake: str, concurrency: str, dry_run: str) -> None:
     how.add_argument("--dry-run", action="store_true", help=dry_run)
 
 
-def begin(arguments: Sequence[str], parse: Callable[[Sequence[str]], dict[str, Any]] | None = None) -> dict[str, Any]:
+def begin(the_parser: argparse.ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
     """What a command does first, before the modules load that take time; `run` ends it."""
     # Loading Prefect makes half a million objects that stay; not looking for garbage among them saves a second.
     gc.disable()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules load, Ctrl-C just ends it, without a traceback
-    return (parse or parse_weekly)(arguments)
+    return parse(the_parser, arguments)
 
 
-def parse_weekly(arguments: Sequence[str]) -> dict[str, Any]:
-    """The weekly flow's parameters. Bad ones end the program with one line and exit code 2, before any request."""
-    return _parse(parser(), arguments)
-
-
-def parse_backfill(arguments: Sequence[str]) -> dict[str, Any]:
-    """Those of the backfill."""
-    return _parse(backfill_parser(), arguments)
-
-
-def _parse(the_parser: argparse.ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
+def parse(the_parser: argparse.ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
+    """The flow's parameters. Bad ones end the program with one line and exit code 2, before any request."""
     given = vars(the_parser.parse_args(arguments))
     try:
         settings = read_settings()
@@ -164,17 +155,17 @@ def run(
 
     try:
         with _console():
-            if by_others:
+            if by_others or not parameters["dry_run"]:
                 prepare_prefect(by_others)
-            if parameters["dry_run"]:
+            else:
                 lake = parameters["lake"] or read_settings().lake
                 if not lake or lake.startswith(BLOCK):
                     with suppress(EtlError):  # the listing says so itself
                         prepare_prefect()
+            if parameters["dry_run"]:
                 for line in rehearse(**parameters):
                     print(line, flush=True)
                 return LANDED
-            prepare_prefect()
             try:
                 state = flow(**parameters, return_state=True)
             finally:

@@ -14,7 +14,9 @@ from typing import Any
 
 import cli
 
-ARGUMENTS = cli.begin(sys.argv[1:]) if __name__ == "__main__" else {}  # before Prefect, which takes seconds to load
+ARGUMENTS = (
+    cli.begin(cli.parser(), sys.argv[1:]) if __name__ == "__main__" else {}
+)  # before Prefect, which takes seconds to load
 
 from prefect import flow, runtime, task
 from prefect.artifacts import create_table_artifact

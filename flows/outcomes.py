@@ -36,11 +36,19 @@ class Outcome:
         return f"{name}: {self.state}, {size}: {self.object}{reason}"
 
 
+def plural(count: int, noun: str) -> str:
+    """So many of a thing: 1 week, 2 weeks."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def tally(states: list[str], order: tuple[str, ...]) -> str:
+    """How often each state is there: 3 landed, 1 failed."""
+    return ", ".join(f"{states.count(state)} {state}" for state in order if state in states)
+
+
 def counted(outcomes: list[Outcome]) -> str:
     """The outcomes of a run in one line."""
-    states = [outcome.state for outcome in outcomes]
-    counts = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
-    return f"{len(states)} week{'s' * (len(states) != 1)}: {counts}"
+    return f"{plural(len(outcomes), 'week')}: {tally([outcome.state for outcome in outcomes], STATES)}"
 
 
 def missing(outcomes: list[Outcome]) -> str:

@@ -7,6 +7,8 @@ from itertools import groupby
 
 from rich.filesize import decimal
 
+from outcomes import plural, tally
+
 NAMES = {"month": "%Y-%m", "year": "%Y"}  # how a range can be cut, and what its parts are called
 STATES = ("landed", "there before", "failed", "outside", "not due")
 
@@ -31,7 +33,7 @@ class Part:
         return self.state in ("failed", "outside")
 
     def __str__(self) -> str:
-        weeks = f"{self.weeks} week{'s' * (self.weeks != 1)}"
+        weeks = plural(self.weeks, "week")
         if self.state in ("outside", "not due"):
             return f"{self.part}: {self.reason}"
         if self.missed:
@@ -53,8 +55,7 @@ def counted(parts: list[Part]) -> str:
     """The parts of a backfill, and its weeks that are none to load, in one line."""
     states = [part.state for part in parts]
     count = len(states) - states.count("outside") - states.count("not due")
-    counts = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
-    return f"{count} part{'s' * (count != 1)}: {counts}"
+    return f"{plural(count, 'part')}: {tally(states, STATES)}"
 
 
 def total(parts: list[Part], seconds: float) -> Part:

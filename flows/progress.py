@@ -88,10 +88,10 @@ def counting(weeks: int) -> Iterator[None]:
         display.weeks.remove_task(bar)
 
 
-def done(weeks: int = 1, rows: int = 0, received: int = 0) -> None:
-    """Count weeks that have ended; `received` are published bytes that nobody has `watched`."""
+def done(weeks: int = 1, rows: int = 0) -> None:
+    """Count weeks that have ended, and their rows."""
     if _display:
-        _display.count(weeks, rows, received)
+        _display.count(weeks, rows)
 
 
 def watched(chunks: Iterator[bytes], week: str, body: Any) -> Iterator[bytes]:

@@ -90,12 +90,13 @@ def ends(runs: dict[str, UUID], timeout: timedelta) -> Iterator[tuple[str, FlowR
             found = {run.id: run for run in _read(list(waiting.values()))}
             if any(run.state and not run.state.is_scheduled() for run in found.values()):
                 moved = datetime.now(UTC)  # one runs, or has just ended: the others wait for its place
-            for name, run in ((name, found.get(identity)) for name, identity in waiting.items()):
+            for name, identity in waiting.items():
+                run = found.get(identity)
                 if run and (verdict := overdue(run, moved, timeout)):
                     state, reason, force = verdict
                     ours[name] += f"; {reason}" if ours[name] else reason
                     log.warning("%s: %s", name, reason)
-                    set_state(run.id, state, force)
+                    set_state(identity, state, force)
             answered = time.monotonic()
         except ApiFailed as error:
             if time.monotonic() - answered > API_PATIENCE:

@@ -60,6 +60,22 @@ def real_week(week: str) -> tuple[bytes, bytes]:
     return tuple(gzip.decompress((SHARED / name.format(week)).read_bytes()) for name in NAMES)
 
 
+def converted_as_ruled(body: bytes, week: str, path: Path, allowed: int, ruled: Any) -> Any:
+    """What is known of a published file's object; None where it is refused, as (rows, bad rows) or None have it too."""
+    from convert import convert, rejects
+    from errors import Refused
+    from feeds import TURNSTILE
+
+    path.unlink(missing_ok=True)
+    rejects(path).unlink(missing_ok=True)
+    try:
+        return convert([body], TURNSTILE, week, path, allowed)
+    except Refused:
+        may_be_cut = not body.endswith((b"\n", b"\r"))
+        assert ruled is None or not ruled[0] or len(ruled[1]) > allowed or may_be_cut
+        return None
+
+
 NAMES = ("turnstile_{}.txt.gz", "expected_{}.csv.gz")
 
 
@@ -108,7 +124,7 @@ def land(
         given = [*(arguments or ONE_WEEK)]
         capfd.readouterr()
         try:
-            parameters = cli.parse_weekly([*given, *(["--lake", lake] if lake else [])])
+            parameters = cli.parse(cli.parser(), [*given, *(["--lake", lake] if lake else [])])
             code = cli.run(etl_web_to_gcs.main_flow, etl_web_to_gcs.rehearse, parameters)
         except SystemExit as end:
             code = int(end.code or 0)

@@ -515,6 +515,6 @@ def test_a_dry_run_lists_the_parts_and_starts_nothing(fleet: Fleet) -> None:
 )
 def test_bad_flags_end_with_2(flags: list[str], says: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        cli.parse_backfill(flags)
+        cli.parse(cli.backfill_parser(), flags)
     assert end.value.code == 2
     assert says in capfd.readouterr().err
