@@ -24,7 +24,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymen
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Cancelled, Cancelling, Pending, Running, Scheduled, State
+from prefect.states import Cancelled, Cancelling, Completed, Crashed, Pending, Running, Scheduled, State
 
 import backfill
 import cli
@@ -121,8 +121,8 @@ class Fleet:
             kill(process)
 
     def took(self, name: str) -> int:
-        """How many runs a worker has taken."""
-        return (self.home / f"{name}.log").read_text().count("submitting flow run")
+        """How many runs a worker has begun; one that another worker was given before it says "Aborted" instead."""
+        return (self.home / f"{name}.log").read_text().count("Completed submission of flow run")
 
     def runs(self, name: str) -> list[Any]:
         """All runs of the weekly deployment that a backfill asked for."""
@@ -226,8 +226,8 @@ def test_a_worker_that_is_killed_leaves_a_part_that_is_named_and_the_next_backfi
             assert time.monotonic() < until, "January never began"
             time.sleep(0.1)
         (january,) = (run for run in fleet.runs("killed") if run.name == "backfill 2015-01")
-        log = (fleet.home / "one.log").read_text()
-        kill(one if str(january.id) in log else two)
+        _, pid = january.infrastructure_pid.rsplit(":", 1)
+        kill(one if os.getpgid(int(pid)) == one.pid else two)
         running.kill()  # and the one who waits for it
         running.communicate()
         year.serve("/turnstile_150110.txt", Answer(slow))
@@ -383,6 +383,20 @@ def test_a_run_that_has_not_ended_is_asked_for_again_and_one_that_has_is_not(fle
         assert started(concurrency=2) == second
 
 
+def test_the_lake_says_whether_a_part_is_done_whatever_its_run_says(fleet: Fleet) -> None:
+    fleet.deploy("judged")
+    with temporary_settings({PREFECT_API_URL: fleet.api}):
+        parts = backfill._Parts.of(date(2015, 1, 1), date(2015, 1, 31), "judged", "month", "auto", None)
+    completed, crashed = (FlowRun(flow_id=uuid4(), state=state) for state in (Completed(), Crashed(message="killed")))
+    elsewhere = parts.settle("2015-01", completed, "")
+    assert (elsewhere.state, elsewhere.missing) == ("failed", 5)
+    assert "its run has completed, so they landed elsewhere" in elsewhere.reason
+    ran = ended(start(["--year", "2015", "--month", "1", "--lake", str(fleet.lake)], fleet.environment))
+    assert ran.code == 0, ran.err
+    there = parts.settle("2015-01", crashed, "")
+    assert (there.state, there.missing, there.reason) == ("landed", 0, "its run ended so: Crashed: killed")
+
+
 def test_a_part_that_has_just_been_done_is_not_run(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the look at the lake and the start of its run another backfill finished it."""
     fleet.deploy("raced")
@@ -394,7 +408,7 @@ def test_a_part_that_has_just_been_done_is_not_run(fleet: Fleet, monkeypatch: py
         return "key"
 
     monkeypatch.setattr(backfill, "key_of", key_of)
-    assert fleet.backfill("raced", *period).message == "1 part: 1 there before"
+    assert fleet.backfill("raced", *period, part_timeout=2.0).message == "1 part: 1 there before"
     assert fleet.runs("raced") == []
 
 
