@@ -24,11 +24,12 @@ from rich.text import Text
 
 
 class _Speed(ProgressColumn):
-    """Published megabytes a second, since the first week began."""
+    """Published megabytes a second, since the first week began; nothing where others receive them."""
 
     def render(self, task: Task) -> Text:
         """See ProgressColumn."""
-        return Text(f"{task.fields['received'] / max(task.elapsed or 0.0, 0.1) / 1e6:.1f} MB/s")
+        received = task.fields["received"]
+        return Text(f"{received / max(task.elapsed or 0.0, 0.1) / 1e6:.1f} MB/s" if received else "")
 
 
 class Display:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,10 +23,12 @@ from prefect.client.schemas.filters import (
 from prefect.states import State
 from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
+from rich.console import Console
 
 import cli
 import etl_web_to_gcs as etl
 import lakes
+import progress
 from conftest import FILE, KEY, WEEK, Ran, content, expected, small_week
 from file_dates import label, saturdays
 from gcs import Gcs
@@ -495,3 +498,20 @@ class TestWhichLake:
         assert state.is_failed()
         assert "a deployed run would lose its file" in str(state.message)
         assert web.requests == []
+
+
+def test_a_bar_shows_a_speed_only_where_bytes_are_received() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=120)
+
+    def weeks() -> str:
+        with console.capture() as capture:
+            console.print(progress._display.weeks)
+        return capture.get()
+
+    with progress.shown(console), progress.counting(2):
+        progress.done(1, 500)  # as a backfill does, whose parts are loaded elsewhere
+        assert "1 of 2 weeks" in weeks()
+        assert "500 rows" in weeks()
+        assert "MB/s" not in weeks()
+        assert b"".join(progress.watched(iter([b"12", b"3"]), WEEK, SimpleNamespace(size=3))) == b"123"
+        assert "MB/s" in weeks()
