@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -156,6 +157,15 @@ def ended(process: subprocess.Popen[str]) -> Ran:
     """Wait for a started command."""
     out, err = process.communicate(timeout=120)
     return Ran(process.returncode, out, err)
+
+
+def wait_until(happened: Callable[[], Any], fault: str, seconds: float = 60) -> Any:
+    """What `happened` returns, as soon as that is true."""
+    until = time.monotonic() + seconds
+    while not (found := happened()):
+        assert time.monotonic() < until, fault
+        time.sleep(0.1)
+    return found
 
 
 def content(lake: Path, key: str = KEY) -> bytes:

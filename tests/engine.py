@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,8 @@ import docker
 import httpx
 import pytest
 from docker.models.containers import Container
+
+from conftest import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 STAND_IN = ROOT.parent / "shared" / "containers"
@@ -157,13 +158,13 @@ def postgres() -> Iterator[str]:
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(serve, stdout=log, stderr=subprocess.STDOUT, cwd=folder, **user)
         try:
-            until = time.monotonic() + 60
-            while subprocess.run(
-                [bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False
-            ).returncode:
+            ask = [bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+
+            def ready() -> bool:
                 assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < until, "PostgreSQL did not start"
-                time.sleep(0.1)
+                return subprocess.run(ask, check=False).returncode == 0
+
+            wait_until(ready, "PostgreSQL did not start")
             yield f"postgresql+asyncpg://mta@127.0.0.1:{port}/postgres"
         finally:
             process.send_signal(signal.SIGINT)  # its fast shutdown
@@ -185,11 +186,12 @@ def prefect_server(home: Path, database: str | None = None) -> Iterator[str]:
     with (home / "server.log").open("w") as log:
         process = subprocess.Popen([sys.executable, *serve], env=own, stdout=log, stderr=subprocess.STDOUT)
     try:
-        deadline = time.monotonic() + 120
-        while not _answers(f"http://127.0.0.1:{port}/api/health"):
+
+        def ready() -> bool:
             assert process.poll() is None, (home / "server.log").read_text()[-2000:]
-            assert time.monotonic() < deadline, "the Prefect server did not start"
-            time.sleep(0.2)
+            return _answers(f"http://127.0.0.1:{port}/api/health")
+
+        wait_until(ready, "the Prefect server did not start", 120)
         yield f"http://127.0.0.1:{port}/api"
     finally:
         process.kill()  # at once, as servers die
@@ -273,10 +275,9 @@ class Machine:
 
 def container_of(engine: docker.DockerClient, flow_run: str) -> Container:
     """The container of a flow run, ended or not."""
-    deadline = time.monotonic() + 120
-    while True:
-        for container in engine.containers.list(all=True, ignore_removed=True):
-            if flow_run in container.labels.values():
-                return container
-        assert time.monotonic() < deadline, "no container was made for the flow run"
-        time.sleep(0.1)
+
+    def found() -> Container | None:
+        containers = engine.containers.list(all=True, ignore_removed=True)
+        return next((container for container in containers if flow_run in container.labels.values()), None)
+
+    return wait_until(found, "no container was made for the flow run", 120)

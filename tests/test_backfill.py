@@ -30,7 +30,7 @@ import backfill
 import cli
 import runs
 import weekly
-from conftest import ROOT, ask, content, ended, expected, small_week, start
+from conftest import ROOT, ask, content, ended, expected, small_week, start, wait_until
 from engine import postgres, prefect_server
 from errors import EtlError
 from file_dates import label, saturdays
@@ -221,10 +221,7 @@ def test_a_worker_that_is_killed_leaves_a_part_that_is_named_and_the_next_backfi
     period = date(2015, 1, 1), date(2015, 4, 30)
     with fleet.worker("killed", "one") as one, fleet.worker("killed", "two") as two:
         running = fleet.command("--start", str(period[0]), "--end", str(period[1]), "--deployment", "killed")
-        until = time.monotonic() + 120
-        while not any("150110" in seen.path for seen in year.requests):
-            assert time.monotonic() < until, "January never began"
-            time.sleep(0.1)
+        wait_until(lambda: any("150110" in seen.path for seen in year.requests), "January never began", 120)
         (january,) = (run for run in fleet.runs("killed") if run.name == "backfill 2015-01")
         _, pid = january.infrastructure_pid.rsplit(":", 1)
         kill(one if os.getpgid(int(pid)) == one.pid else two)
@@ -493,10 +490,7 @@ def test_the_command_says_so_too(environment: dict[str, str], tmp_path: Path, dr
 def test_who_interrupts_it_is_told_that_its_parts_go_on(fleet: Fleet) -> None:
     fleet.deploy("interrupted")
     process = fleet.command("--start", "2015-01-01", "--end", "2015-01-31", "--deployment", "interrupted")
-    until = time.monotonic() + 60
-    while not fleet.runs("interrupted"):
-        assert time.monotonic() < until
-        time.sleep(0.2)
+    wait_until(lambda: fleet.runs("interrupted"), "it never asked for its part")
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     ran = ended(process)

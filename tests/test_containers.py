@@ -5,7 +5,6 @@ import gzip
 import json
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +17,7 @@ import docker
 import httpx
 import pytest
 
-from conftest import FILE, KEY, SHARED, WEEK, expected, real_week, small_week
+from conftest import FILE, KEY, SHARED, WEEK, expected, real_week, small_week, wait_until
 from engine import (
     BATCH,
     IMAGE,
@@ -185,10 +184,8 @@ def test_a_container_killed_in_the_middle_leaves_a_failed_run_and_nothing_else(
     source.serve(path, Answer(published, pause_at=(len(published) // 2, 120.0)))
     flow_run = deployed.ask_for(deployment, killed)
     process = deployed.start(*runner)
-    deadline = time.monotonic() + 120
-    while path not in [seen.path for seen in source.requests]:
-        assert time.monotonic() < deadline, "the container never asked for its week"
-        time.sleep(0.1)
+    asked = "the container never asked for its week"
+    wait_until(lambda: path in [seen.path for seen in source.requests], asked, 120)
     container_of(engine, flow_run).kill()
     deployed.ended(process)
     assert deployed.state_of(flow_run)["type"] in ("CRASHED", "FAILED")
@@ -250,14 +247,13 @@ def test_the_readmes_backfill(deployed: Machine, lake: Gcs, source: Web, pretend
     worker = ("prefect", "worker", "start", "--type", "docker", "--pool")
     workers = [deployed.start(*worker, name) for name in ("pool-backfill-mta", "pool-docker-mta")]
     try:
-        until = time.monotonic() + 200
-        while (state := deployed.state_of(flow_run))["type"] not in ("COMPLETED", "FAILED", "CRASHED"):
-            assert time.monotonic() < until, state
-            time.sleep(0.5)
+        final = ("COMPLETED", "FAILED", "CRASHED")
+        wait_until(lambda: deployed.state_of(flow_run)["type"] in final, "the backfill never ended", 200)
     finally:
         for process in workers:
             process.kill()  # asked to end, a worker whose container has just exited may wait for ever
         said = [deployed.ended(process) for process in workers]
+    state = deployed.state_of(flow_run)
     assert (state["type"], state["message"]) == ("COMPLETED", "1 part: 1 landed"), said
     for week in month:
         assert gzip.decompress(lake.objects["lake"][f"turnstile/{label(week)}.csv.gz"].data) == expected(

@@ -16,7 +16,21 @@ from pathlib import Path
 
 import pytest
 
-from conftest import COMMAND, FILE, KEY, ONE_WEEK, ROOT, WEEK, content, ended, expected, real_week, small_week, start
+from conftest import (
+    COMMAND,
+    FILE,
+    KEY,
+    ONE_WEEK,
+    ROOT,
+    WEEK,
+    content,
+    ended,
+    expected,
+    real_week,
+    small_week,
+    start,
+    wait_until,
+)
 from engine import prefect_server
 from file_dates import label, saturday, saturdays
 from gcs import Gcs
@@ -365,7 +379,4 @@ def wanted(path: Path) -> bytes:
 
 def wait_for_request(web: Web, process: subprocess.Popen[str] | None = None) -> None:
     """Until the command asks for a week, or has ended because there is none to ask for."""
-    deadline = time.monotonic() + 60
-    while not web.requests and (process is None or process.poll() is None):
-        assert time.monotonic() < deadline, "the command never asked for the week"
-        time.sleep(0.02)
+    wait_until(lambda: web.requests or (process and process.poll() is not None), "the command never asked for the week")

@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from google.auth.exceptions import RefreshError
 from google.cloud import storage
 from google.oauth2.service_account import Credentials
 
+from conftest import wait_until
 from gcs import Fault, Gcs
 from web import Answer, Web
 
@@ -56,13 +57,6 @@ def client(gcs: Gcs) -> storage.Client:
     if not gcs.require_token:
         return storage.Client()
     return storage.Client(credentials=Credentials.from_service_account_info(gcs.service_account()), project="tests")
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    end = time.monotonic() + 2
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def crc32c(data: bytes) -> str:
@@ -181,13 +175,13 @@ def test_web_stops_at_once_and_quietly(capfd: pytest.CaptureFixture[str], http: 
         with socket.create_connection(httpx.URL(web.url).netloc.decode().split(":")) as leaver:
             leaver.sendall(b"GET /a HTTP/1.1\r\n\r\n")  # and leaves without reading
         waiting = pool.submit(http.get, f"{web.url}/b", timeout=30)
-        wait_until(lambda: any(seen.path == "/b" for seen in web.requests))
+        wait_until(lambda: any(seen.path == "/b" for seen in web.requests), "/b was never asked for", 2)
         http.get(f"{web.url}/c")  # stays connected, idle
         begun = time.monotonic()
         web.__exit__()
         assert isinstance(waiting.exception(timeout=1), httpx.RemoteProtocolError)
         assert time.monotonic() - begun < 1
-    wait_until(lambda: threading.active_count() <= threads)
+    wait_until(lambda: threading.active_count() <= threads, "threads stay behind", 2)
     with pytest.raises(httpx.TransportError):
         http.get(f"{web.url}/c")
     assert capfd.readouterr() == ("", "")
