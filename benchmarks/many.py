@@ -73,7 +73,7 @@ def memory(url: str, work: Path, weeks: list[date], empty: Cost) -> list[Row]:
 
 def long(url: str, work: Path, folder: Path, count: int) -> list[Row]:
     """Whether a week late in a run of many costs what one at its beginning does; the newest weeks of the feed."""
-    last, old = TURNSTILE.coverage.last, TURNSTILE.old
+    last, old = TURNSTILE.coverage.last, TURNSTILE.sources[0].old
     assert last
     assert old
     weeks = saturdays(last - timedelta(weeks=count - 1), last)

@@ -29,7 +29,7 @@ from croniter import CroniterBadDateError, croniter
 
 from errors import BadArgument, EtlError
 from etl_web_to_gcs import main_flow
-from feeds import AUTO, FEEDS
+from feeds import AUTO, CHOICES
 from lake import BLOCK, DEFAULT_BLOCK, check_name
 from settings import VERSION
 
@@ -98,7 +98,7 @@ def parser(description: str, file: str, block: str) -> argparse.ArgumentParser:
     made.add_argument(
         "--tag", type=script.plain_name, action="append", metavar="TAG", help="as often as needed, default mta"
     )
-    made.add_argument("--feed", choices=[AUTO, *FEEDS], default=AUTO, help="default %(default)s: the week decides")
+    made.add_argument("--feed", choices=list(CHOICES), default=AUTO, help="default %(default)s: the week decides")
     made.add_argument(
         "--catch-up",
         type=int,

@@ -10,6 +10,7 @@ import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.utilities import inject_client
 from prefect.context import FlowRunContext, TaskRunContext
+from prefect.exceptions import ObjectNotFound
 from prefect.logging.handlers import APILogHandler
 from prefect.utilities.asyncutils import sync_compatible
 
@@ -40,6 +41,25 @@ def ask(question: Callable[[PrefectClient], Awaitable[Any]]) -> Any:
 @inject_client
 async def _put(question: Callable[[PrefectClient], Awaitable[Any]], client: Any = None) -> Any:
     return await question(client)
+
+
+def secret(name: str) -> str | None:
+    """What a Secret block holds; None where there is no block of that name.
+
+    Raises:
+        ApiFailed: the API does not say.
+    """
+
+    async def read(client: PrefectClient) -> str | None:
+        try:
+            document = await client.read_block_document_by_name(name, block_type_slug="secret")
+        except ObjectNotFound:
+            return None
+        return str(document.data["value"])
+
+    with faults("try again"):
+        found: str | None = ask(read)
+    return found
 
 
 def log_to_api() -> None:

@@ -30,7 +30,7 @@ import progress
 from api import ask, faults, log_to_api
 from errors import BadArgument, EtlError
 from etl_web_to_gcs import main_flow
-from feeds import AUTO, Feed, feed_named
+from feeds import AUTO, Feed, Succession, feed_named
 from file_dates import Asked, label
 from lake import BLOCK, Facts, Lake
 from lakes import open_lake, which_lake
@@ -129,7 +129,7 @@ def rehearse(start: date, end: date, deployment: str, by: str, feed: str, lake: 
 class _Parts:
     """What a backfill covers, and where it lands."""
 
-    feed: Feed
+    feed: Feed | Succession
     plan: file_dates.Plan
     cut: dict[str, tuple[date, ...]]
     deployment: DeploymentResponse
@@ -192,7 +192,7 @@ class _Parts:
 
     def present(self, weeks: tuple[date, ...]) -> dict[date, Facts]:
         """Those of the weeks that are in the lake, with facts that fit them."""
-        keys = {self.feed.key(label(week)): week for week in weeks}
+        keys = {self.feed.of(week).key(label(week)): week for week in weeks}
         found = self.lake.find(keys, Patience.of(read_settings(), self.where))
         return {keys[key]: each.facts for key, each in found.items() if each.facts}
 

@@ -1,26 +1,32 @@
-"""Is this a week of this feed? Blocks of whole lines in; checked tables out, or a refusal that names line and reason.
+"""Is this a week of this feed? Blocks of whole rows in; checked tables out, or a refusal that names line and reason.
 
-The fast look at a block is pyarrow's; only a block that fails it is looked at line by line, to say which line is wrong.
+The fast look at a block is pyarrow's; only a block that fails it is looked at row by row, to say which one is wrong.
 pyarrow, for it counts the fields of every row, where pandas fills short rows in silence, and takes a third of the time.
 Knows neither HTTP, nor files, nor the lake.
 """
 
+import csv
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
+import lines
 from errors import Refused
-from feeds import Feed, OldForm
+from feeds import Feed, Form, OldForm
 from file_dates import days, saturday
+from header import check_header, refuse_page
+from tables import WHOLE, mapped, parse, plain
 
 BLOCK = 1 << 19  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks
 SHOWN = 5  # bad rows shown in an error
 BLANK = " \t\r\n\v\f"  # what pyarrow's ascii trim strips
+NUMBER = r"^(-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)?$"  # or nothing
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class Content:
         days: how many of the week's seven days have rows.
         size, crc32c: of the gzip, in bytes and in base64 as GCS writes it.
         sha256: of the unpacked content, in hex.
+        empty: how many values are empty, of each column that has such.
+        sums: of the columns that the feed sums.
     """
 
     rows: int
@@ -56,82 +64,113 @@ class Content:
     size: int
     crc32c: str
     sha256: str
+    empty: dict[str, int]
+    sums: dict[str, float]
 
 
 @dataclass
 class Reading:
-    """The state of reading a file block by block: as `published`, or again from the lake."""
+    """The state of reading a file block by block: as `published` in a form, or again from the lake."""
 
     feed: Feed
     week: str
-    published: bool
+    published: Form | None
     keep: int = SHOWN  # bad rows remembered; more than are allowed need only be counted
     rows: int = 0
     bad_rows: int = 0
     line: int = 0  # lines seen
     last_line: bytes = b""
-    days: set[str] = field(default_factory=set)
+    last_time: str = ""
     bad: list[BadRow] = field(default_factory=list)
+    empty: Counter[str] = field(default_factory=Counter)
+    sums: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        old, (name, form) = self.feed.old, self.feed.day
-        self.old = old if old and self.published and saturday(self.week) <= old.last else None
-        self.names = list(self.feed.columns) if self.published else ["", *self.feed.columns]
+        self.form = self.published or self.feed.form
+        self.old = self.form if isinstance(self.form, OldForm) else None
+        numbered = self.feed.tidied and not self.published
+        self.names = ["", *self.feed.columns] if numbered else list(self.feed.columns)
         self.expected = str(len(self.names))
         if self.old:
-            self.names, form = [*self.old.keys, *self.old.group], self.old.day
+            self.names = [*self.old.keys, *self.old.group]
             self.expected = f"{len(self.old.keys)} and {len(self.old.group)} for each of 1 to {self.old.most} rows"
-        self.allowed = {f"{day:{form}}": day for day in days(saturday(self.week))}  # as the file writes them
-        self.day_at, self.counters_at = self.names.index(name), [self.names.index(c) for c in self.feed.counters]
+        self.numbered = numbered
+        self.week_days = days(saturday(self.week))
+        self.days: dict[str, date] = {}  # of the rows, as the file writes them
+        self.day_at, self.counters_at, self.numbers_at = self.names.index(self.feed.day[0]), *(
+            [self.names.index(name) for name in names] for names in (self.feed.counters, self.feed.numbers)
+        )  # fmt: skip
 
     @property
     def header(self) -> bytes:
         """The header line of the object."""
-        return ("," + ",".join(self.feed.columns) + "\n").encode()
+        return (",".join([""] * self.feed.tidied + list(self.feed.columns)) + "\n").encode()
 
     def take(self, block: bytes) -> pa.Table | None:
-        """Check a block of whole lines; the first one starts with the header, where the form has one.
+        """Check a block of whole rows; the first one starts with the header, where the form has one.
 
         Returns:
             Its rows in the columns of the feed, whatever the form of the file; None where no row is left. An object
             read again has its row numbers before them.
         """
         if self.line == 0:
-            _refuse_page(block)
+            refuse_page(block)
             if self.old:
                 block = block.removeprefix(b"\xef\xbb\xbf")
             else:
                 line, _, block = block.partition(b"\n")
                 self.line = 1
-                _check_header(line, self.feed if self.published else None, self.names)
+                check_header(line, self.form if self.published else None, self.names)
         lines_before = self.line
         self.line += block.count(b"\n") + (block[-1:] not in (b"", b"\n"))
-        self._check_end(block)
+        if not self.form.quoted:
+            self._check_end(block)
         try:
             rows = block
             if self.old:
                 rows = b"\n".join(row for line in block.splitlines() for row in _unrolled(line, self.old))
-            table = _parse(rows, self.names)
+            table = self._parsed(rows)
             self._check(table)
         except (pa.ArrowInvalid, _Suspicious) as error:
             block = self._without_bad_rows(block, lines_before, error)
             try:
-                table = _parse(block, self.names)
+                table = self._parsed(block)
             except pa.ArrowInvalid as fault:
                 raise Refused(f"cannot be read as CSV after line {lines_before}: {fault}; nothing loaded") from fault
+        self._check_order(table)
         self.rows += table.num_rows
         if not table.num_rows:
             return None
-        return self._in_columns(table) if self.old else table
+        table = self._in_columns(table)
+        self._count(table)
+        return table
+
+    def _parsed(self, block: bytes) -> pa.Table:
+        """The rows of a block as text; numbers without a fraction that says nothing."""
+        table = parse(block, self.names, self.form.quoted, self.feed.tidied)
+        for at in self.numbers_at if not self.form.quoted else [*self.numbers_at, *self.counters_at]:
+            table = table.set_column(at, self.names[at], mapped(table[at], plain))
+        return table
 
     def _in_columns(self, table: pa.Table) -> pa.Table:
-        """Rows of the old form as later weeks have them: days written anew, and columns that it lacks empty."""
+        """Rows as later weeks have them: days written as in the lake, and columns that an old form lacks empty."""
         name, form = self.feed.day
-        written = pa.array([f"{day:{form}}" for day in self.allowed.values()])
         found = {column: table[column] for column in self.names}
-        found[name] = written.take(pc.index_in(table[name], pa.array(list(self.allowed))).combine_chunks())
-        empty = pa.repeat("", table.num_rows)
-        return pa.Table.from_arrays([found.get(column, empty) for column in self.feed.columns], self.feed.columns)
+        if form != self.form.day:
+            found[name] = mapped(table[name], lambda texts: pa.array([f"{self._day(t.as_py()):{form}}" for t in texts]))
+        if self.old:
+            empty = pa.repeat("", table.num_rows)
+            found = {column: found.get(column, empty) for column in self.feed.columns}
+        return pa.Table.from_arrays(list(found.values()), list(found))
+
+    def _count(self, table: pa.Table) -> None:
+        """Note what the facts say of the values."""
+        for name in self.feed.columns:
+            if empty := pc.sum(pc.equal(pc.binary_length(table[name]), 0)).as_py():
+                self.empty[name] += empty
+        for name in self.feed.summed:
+            numbers = table[name].filter(pc.not_equal(table[name], ""))
+            self.sums[name] += pc.sum(pc.cast(numbers, pa.float64()), min_count=0).as_py()
 
     def _check_end(self, block: bytes) -> None:
         """Refuse a last line that was cut: it has no line end, and its counter lacks digits of the padding above it."""
@@ -148,56 +187,94 @@ class Reading:
             raise Refused(f"line {self.line}, the last one, is cut in its value {shown!r}; nothing loaded")
 
     def _check(self, table: pa.Table) -> None:
-        """Raise _Suspicious unless every counter is a number and every day one of the week's."""
-        if not self.published:
+        """Raise _Suspicious unless every number is one and every day one of the week's."""
+        if self.numbered:
             numbers = pc.cast(pa.arange(self.rows, self.rows + table.num_rows), pa.string())
             if not pc.all(pc.equal(table[0], numbers), min_count=0).as_py():
                 raise Refused("the row numbers have a gap: not a whole object")
         for at in self.counters_at:
             if not pc.all(pc.ascii_is_decimal(table[at]), min_count=0).as_py():
                 raise _Suspicious
-        found = set(pc.unique(table[self.day_at]).to_pylist())
-        if not found.issubset(self.allowed):
+        for at in self.numbers_at:
+            if not pc.all(pc.match_substring_regex(pc.unique(table[at]), NUMBER), min_count=0).as_py():
+                raise _Suspicious
+        if not all(map(self._day, pc.unique(table[self.day_at]).to_pylist())):
             raise _Suspicious
-        self.days |= found
+
+    def _day(self, text: str) -> date | None:
+        """The day of a row, where it is one of the week's and written as the form has it."""
+        if text not in self.days:
+            try:
+                moment = datetime.strptime(text, self.form.day)  # noqa: DTZ007 - the wall clock of New York
+            except ValueError:
+                return None
+            if moment.date() not in self.week_days or f"{moment:{self.form.day}}" != text:
+                return None
+            self.days[text] = moment.date()
+        return self.days[text]
+
+    def _check_order(self, table: pa.Table) -> None:
+        """Refuse rows that go back in time, where they were asked for in its order: some were sent twice, or lack."""
+        if not (self.form.ordered and table.num_rows):
+            return
+        times = table[self.day_at].combine_chunks()
+        ends = times[0].as_py(), times[-1].as_py()
+        if ends[0] < self.last_time or not pc.all(pc.less_equal(times[:-1], times[1:]), min_count=0).as_py():
+            raise Refused(f"the rows are not in the order of {self.feed.day[0]}; nothing loaded, try again later")
+        self.last_time = ends[1]
 
     def _without_bad_rows(self, block: bytes, lines_before: int, error: Exception) -> bytes:
-        """Look at a suspicious block line by line: note its bad rows and return the others.
+        """Look at a suspicious block row by row: note its bad rows and return the others.
 
         Raises:
             Refused: a fault of another kind.
         """
-        kept = []
-        lines = enumerate(block.split(b"\n"), start=lines_before + 1)  # numbered as sed and editors do
-        parts = ((number, part) for number, line in lines for part in line.split(b"\r") if part)
+        kept, quoted = [], self.form.quoted
+        records = ((lines_before + 1 + at, record) for at, record in lines.records(block, quoted))  # as editors count
+        parts = ((at, part) for at, record in records for part in ([record] if quoted else record.split(b"\r")) if part)
         for number, row in ((number, row) for number, part in parts for row in _unrolled(part, self.old)):
             try:
                 text = row.decode()
             except UnicodeDecodeError:
                 raise Refused(f"line {number} is not UTF-8: {row[:200]!r}") from error
-            fields = [value.strip(BLANK) for value in text.split(",")]
+            fields = self._fields(text)
             reason = self._fault(fields)
             if reason:
                 self.bad_rows += 1
                 if len(self.bad) < self.keep:
                     self.bad.append(BadRow(number, reason, text))
-            elif fields[self.day_at] not in self.allowed:
-                first, *_, last = self.allowed
+            elif self._day(fields[self.day_at]) is None:
+                first, *_, last = (f"{day:{self.form.day}}" for day in self.week_days)
                 raise Refused(
                     f"line {number}: {self.feed.day[0]} {fields[self.day_at]!r} is not in the week, "
                     f"{first} to {last}; nothing loaded"
                 )
             else:
                 kept.append(row)
-                self.days.add(fields[self.day_at])
         return b"\n".join(kept) + b"\n"
 
+    def _fields(self, text: str) -> list[str]:
+        """The values of a row; as many as its form has them, or not."""
+        if not self.form.quoted:
+            return [value.strip(BLANK) for value in text.split(",")]
+        try:
+            fields = next(csv.reader([text.rstrip("\r")], strict=True), [])
+        except csv.Error:  # a quote that is not closed, or text after one that is
+            return []
+        return [value.strip(BLANK) for value in fields] if self.feed.tidied else fields
+
     def _fault(self, fields: list[str]) -> str | None:
+        if not fields:
+            return "quotes that do not match"
         if len(fields) != len(self.names):
             return f"{len(fields)} fields, expected {self.expected}"
         for at in self.counters_at:
-            if not (fields[at].isascii() and fields[at].isdecimal()):
+            value = re.sub(WHOLE, r"\1", fields[at]) if self.form.quoted else fields[at]
+            if not (value.isascii() and value.isdecimal()):
                 return f"{self.names[at]} {fields[at]!r} is no whole number"
+        for at in self.numbers_at:
+            if not re.match(NUMBER, fields[at], re.ASCII):
+                return f"{self.names[at]} {fields[at]!r} is no number"
         return None
 
     def content(self, sums: dict[str, Any]) -> Content:
@@ -206,29 +283,28 @@ class Reading:
             raise Refused("an empty body; nothing loaded, try again later" if self.published else "an empty file")
         if not self.rows:
             raise Refused("no rows; nothing loaded")
-        found = [day for text, day in self.allowed.items() if text in self.days]
-        first, last = str(found[0]), str(found[-1])
-        return Content(self.rows, self.bad_rows, first, last, days=len(found), **sums)
+        found = sorted(set(self.days.values()))
+        return Content(
+            self.rows, self.bad_rows, str(found[0]), str(found[-1]), len(found), **sums,
+            empty=dict(self.empty), sums=dict(self.sums),
+        )  # fmt: skip
 
 
 class _Suspicious(Exception):
     """Some row of a block is not right; which one is for the slow look to say."""
 
 
-def blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut a stream into blocks of whole lines; where it is cut depends on the content alone."""
-    held = bytearray()
-    for chunk in chunks:
-        held += chunk
-        while len(held) >= BLOCK:
-            end = held.rfind(b"\n", 0, BLOCK) + 1
-            if not end:
-                _refuse_page(held)
-                raise Refused(f"a line of more than {BLOCK:,} bytes: not a CSV file")
-            yield bytes(memoryview(held)[:end])
-            del held[:end]
-    if held:
-        yield bytes(held)
+def blocks(chunks: Iterable[bytes], form: Form) -> Iterator[bytes]:
+    """Cut a stream into blocks of whole rows.
+
+    Raises:
+        Refused: it is no CSV file.
+    """
+    try:
+        yield from lines.blocks(chunks, form.quoted, BLOCK)
+    except ValueError as error:
+        refuse_page(error.args[0])
+        raise Refused(f"a line of more than {BLOCK:,} bytes: not a CSV file") from error
 
 
 def _unrolled(line: bytes, form: OldForm | None) -> list[bytes]:
@@ -243,78 +319,6 @@ def _unrolled(line: bytes, form: OldForm | None) -> list[bytes]:
     if rest or not 1 <= groups <= form.most:
         return [line]
     return [b",".join(fields[:keys] + fields[at : at + width]) for at in range(keys, len(fields), width)]
-
-
-def _parse(block: bytes, names: list[str]) -> pa.Table:
-    """Parse whole lines as text, every comma a border; values stripped.
-
-    Raises:
-        ArrowInvalid, _Suspicious: some row is not right.
-    """
-    if not block.strip(b"\r\n"):
-        return pa.schema([(name, pa.string()) for name in names]).empty_table()
-    if block.startswith(b"\xef\xbb\xbf"):
-        block = b"\n" + block  # pyarrow would take a byte order mark here for the file's own
-
-    def stop(_: Any) -> str:
-        return "error"
-
-    table = pa.csv.read_csv(
-        pa.py_buffer(block),
-        read_options=pa.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(block) + 1),
-        parse_options=pa.csv.ParseOptions(quote_char=False, double_quote=False, invalid_row_handler=stop),
-        convert_options=pa.csv.ConvertOptions(
-            column_types={name: pa.string() for name in names}, null_values=[], strings_can_be_null=False
-        ),
-    )
-    # Not pa.table(...), which loads pandas, where there is one, to ask whether it was given a frame.
-    return pa.Table.from_arrays([pc.ascii_trim_whitespace(column) for column in table.columns], names)
-
-
-def _check_header(line: bytes, feed: Feed | None, names: list[str]) -> None:
-    """Compare the first line, cleaned where a feed says how, with the names expected."""
-    found = line.decode(errors="replace").removeprefix("\ufeff").rstrip("\r").split(",")
-    if feed:
-        found = [clean_name(name, feed) for name in found]
-    if found == names:
-        return
-    missing = [name for name in names if name not in found]
-    unexpected = [name for name in found if name not in names]
-    twice = sorted({name for name in found if found.count(name) > 1})
-    parts = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unexpected {_listed(unexpected)}"] * bool(unexpected)
-    parts += [f"twice {_listed(twice)}"] * bool(twice)
-    moved = [name for name, expected in zip(found, names, strict=False) if name != expected]
-    raise Refused(
-        f"the header has changed: {'; '.join(parts) or f'another order, {_listed(moved)}'}; "
-        f"expected {len(names)} columns, found {len(found)}; nothing loaded, look at the file before you load it"
-    )
-
-
-def clean_name(name: str, feed: Feed) -> str:
-    """A published column name as the lake has it: stripped, without spaces, renamed where the feed says so.
-
-    >>> from feeds import TURNSTILE
-    >>> clean_name("EXITS      ", TURNSTILE), clean_name("C/A", TURNSTILE)
-    ('EXITS', 'CA')
-    """
-    bare = "".join(name.split())
-    return feed.renamed.get(bare, bare)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(_shown(name) for name in names[:8]) + (" ..." if len(names) > 8 else "")
-
-
-def _shown(name: str) -> str:
-    return (name if name.isprintable() else repr(name))[:40] or "(no name)"
-
-
-def _refuse_page(start: bytes | bytearray) -> None:
-    """Refuse an error page that came with status 200."""
-    text = bytes(start[:4096]).decode(errors="replace").removeprefix("\ufeff").strip()
-    if text.startswith("<"):
-        shown = re.sub(r"\s+", " ", text)[:80]
-        raise Refused(f"an HTML page instead of a CSV file, it starts with {shown!r}; try again later")
 
 
 def too_many_bad_rows(reading: Reading, allowed: int) -> str:

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 import parts
 import progress
 from errors import BadArgument, EtlError, sentence
-from feeds import AUTO, FEEDS, feed_named
+from feeds import AUTO, CHOICES, feed_named
 from file_dates import Asked, plan
 from lake import BLOCK, DEFAULT_BLOCK, check_name
 from settings import LONGEST, VERSION, new_york_today, read_settings
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     week.add_argument(
         "--catch-up", type=_at_least(1), default=1, metavar="N", help="the newest due week and the N-1 before it"
     )
-    week.add_argument("--feed", choices=[AUTO, *FEEDS], default=AUTO, help=f"default {AUTO}: the week decides")
+    week.add_argument("--feed", choices=list(CHOICES), default=AUTO, help=f"default {AUTO}: the week decides")
     how = parser.add_argument_group("how")
     _add_how(
         how,
@@ -69,7 +69,11 @@ def parser() -> argparse.ArgumentParser:
         concurrency="weeks at once",
         dry_run="list week, state, object and source; touch nothing",
     )
-    how.add_argument("--force", action="store_true", help="load weeks that are in the lake again, and replace them")
+    again = how.add_mutually_exclusive_group()
+    again.add_argument(
+        "--refresh", action="store_true", help="load weeks that are in the lake again, and replace those that differ"
+    )
+    again.add_argument("--force", action="store_true", help="load weeks that are in the lake again, and replace them")
     return parser
 
 
@@ -87,7 +91,7 @@ def backfill_parser() -> argparse.ArgumentParser:
     )
     what.add_argument("--end", type=_day, required=True, metavar="DATE", help="... to here, both included")
     what.add_argument("--by", choices=list(parts.NAMES), default="month", help="what is one run, default %(default)s")
-    what.add_argument("--feed", choices=[AUTO, *FEEDS], default=AUTO, help=f"default {AUTO}: the week decides")
+    what.add_argument("--feed", choices=list(CHOICES), default=AUTO, help=f"default {AUTO}: the week decides")
     how = parser.add_argument_group("how")
     how.add_argument("--deployment", required=True, metavar="NAME", help="the deployment of the weekly flow")
     _add_how(

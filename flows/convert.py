@@ -15,15 +15,16 @@ from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 from isal import igzip, isal_zlib
 from isal.igzip_lib import IsalError
 
 from check import BLOCK, SHOWN, BadRow, Content, Reading, blocks, too_many_bad_rows
 from checksums import Crc32c, crc32c_of
 from errors import Refused, SpoolFailed
-from feeds import Feed
+from feeds import Feed, Form
+from file_dates import saturday
 from spool import cannot_write
+from tables import written
 
 SLICE = 1 << 20  # bytes compressed at once; always the same cut, for isal's output depends on it
 IN_FLIGHT = 1  # blocks parsed ahead of the compression
@@ -63,19 +64,23 @@ class GzipFile:
         return {"size": self.size, "crc32c": str(self._crc32c), "sha256": self._sha256.hexdigest()}
 
 
-def convert(chunks: Iterable[bytes], feed: Feed, week: str, path: Path, allow_bad_rows: int = 0) -> Content:
+def convert(
+    chunks: Iterable[bytes], feed: Feed, week: str, path: Path, allow_bad_rows: int = 0, form: Form | None = None
+) -> Content:
     """Write a week's object to `path`, and the rows left out to `rejects(path)` where there are any.
 
     Args:
         chunks: the published file, cut anywhere.
         week: yyMMdd; every row must lie in its seven days.
-        allow_bad_rows: how many rows with a wrong number of fields, or a counter that is no number, may be left out.
+        allow_bad_rows: how many rows with a wrong number of fields, or a number that is none, may be left out.
+        form: how they are written; without it, as the feed's first source writes them.
 
     Raises:
         Refused: the content is not a week of this feed. What is at `path` is then worth nothing.
         SpoolFailed: `path` cannot be written.
     """
-    reading = Reading(feed, week, published=True, keep=max(SHOWN, allow_bad_rows))
+    form = form or feed.sources[0].form_of(saturday(week))
+    reading = Reading(feed, week, form, keep=max(SHOWN, allow_bad_rows))
     sums = _write(path, lambda out: _pipeline(chunks, reading, out))
     if reading.bad_rows > allow_bad_rows:
         raise Refused(too_many_bad_rows(reading, allow_bad_rows))
@@ -102,10 +107,10 @@ def examine(path: Path, feed: Feed, week: str) -> Content:
     Raises:
         Refused: it is not a whole object of that week.
     """
-    reading, sha = Reading(feed, week, published=False), hashlib.sha256()
+    reading, sha = Reading(feed, week, published=None), hashlib.sha256()
     try:
         with igzip.open(path, "rb") as unpacked:
-            for block in blocks(iter(lambda: unpacked.read(BLOCK), b"")):
+            for block in blocks(iter(lambda: unpacked.read(BLOCK), b""), reading.form):
                 sha.update(block)
                 reading.take(block)
     except (EOFError, OSError, IsalError) as error:  # type: ignore[misc] # its stub forgets the base class
@@ -123,7 +128,7 @@ def _pipeline(chunks: Iterable[bytes], reading: Reading, out: GzipFile) -> None:
         parsed: deque[Future[bytes | memoryview]] = deque()
         packed: deque[Future[None]] = deque([packing.submit(out.write, reading.header)])
         try:
-            for block in blocks(chunks):
+            for block in blocks(chunks, reading.form):
                 parsed.append(parsing.submit(_cleaned, block, reading))
                 if len(parsed) > IN_FLIGHT:
                     packed.append(packing.submit(out.write, parsed.popleft().result()))
@@ -139,22 +144,16 @@ def _pipeline(chunks: Iterable[bytes], reading: Reading, out: GzipFile) -> None:
 
 
 def _cleaned(block: bytes, reading: Reading) -> bytes | memoryview:
-    """A block as the object has it: values stripped, counters plain, rows numbered from 0."""
+    """A block as the object has it: counters plain, rows numbered from 0 where the feed's are."""
     first = reading.rows
     table = reading.take(block)
     if table is None:
         return b""
-    columns = {"": pa.arange(first, reading.rows), **{name: table[name] for name in table.column_names}}
+    columns = {"": pc.cast(pa.arange(first, reading.rows), pa.string())} if reading.feed.tidied else {}
+    columns |= {name: table[name] for name in table.column_names}
     for name in reading.feed.counters:
         columns[name] = pc.ascii_lpad(pc.ascii_ltrim(table[name], "0"), width=1, padding="0")  # all zeros is one zero
-    clean = pa.Table.from_arrays(list(columns.values()), list(columns))
-    if b'"' in block:  # never seen in this feed, but a quote is text and must come out as text
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(zip(*(c.to_pylist() for c in clean), strict=True))
-        return text.getvalue().encode()
-    sink = pa.BufferOutputStream()
-    pa.csv.write_csv(clean, sink, pa.csv.WriteOptions(include_header=False, quoting_style="none", batch_size=8192))
-    return memoryview(sink.getvalue())
+    return written(pa.Table.from_arrays(list(columns.values()), list(columns)), quotes=b'"' in block)
 
 
 def _write_rejects(bad: list[BadRow], out: GzipFile) -> None:

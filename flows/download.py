@@ -3,34 +3,59 @@
 Knows HTTP and nothing of CSV, the lake or Prefect.
 """
 
+import json
 import re
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import httpx
 
-from errors import NotPublished, SourceFailed, TryAgain
+from errors import NoAnswer, NotPublished, SourceFailed, TryAgain, Unchanged
 from retry import Patience, seconds_to_wait
 from settings import VERSION, Settings
 
 SLOWEST = 1000  # bytes a second; a week would take half a day
-PASSING = {408, 425, 429}  # and every 5xx: RFC 9110 and RFC 6585 say these may pass
+PASSING = {202, 408, 425, 429}  # and every 5xx: RFC 9110 and RFC 6585 say these may pass; 202 is Socrata's "not yet"
+WHO_ASKS = "X-App-Token"  # of Socrata: who asks, for a rate limit of one's own
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a source said of a week that was loaded: what, besides the content, tells one version from another."""
+
+    etag: str
+    last_modified: str
+    rows: int
+
+    def same(self, body: "Body") -> bool:
+        """Whether a source that counts its rows says so of this body too."""
+        return (self.last_modified, self.rows) == (body.last_modified, body.rows)
 
 
 @dataclass
 class Body:
-    """What a source said of the body it sent: where from, which version, how long."""
+    """What a source said of the body it sent: where from, which version, how long.
+
+    Attributes:
+        unless: the version that need not be sent again.
+        size: bytes promised; None where the answer came in chunks.
+        rows: promised; None where the source has not counted them.
+        received: bytes.
+    """
 
     url: str
+    unless: Version | None = None
     etag: str = ""
     last_modified: str = ""
-    size: int | None = None  # bytes promised; None where the answer came in chunks
+    headers: Mapping[str, str] = field(default_factory=dict)
+    size: int | None = None
+    rows: int | None = None
     resumable: bool = False
-    received: int = 0  # bytes
+    received: int = 0
 
     @property
     def validator(self) -> str:
@@ -43,11 +68,21 @@ class Web(httpx.Client):
 
     Attributes:
         quiet: until when a host (and port) wants no request, on the monotonic clock.
+        gone: hosts (and ports) at which nobody answered, however often they were asked.
+        tokens: for each origin (scheme, host and port) the token that it, and nobody else, is sent.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, tokens: Mapping[str, str], **options: Any) -> None:
+        super().__init__(**options, event_hooks={"request": [self._sign]})
         self.quiet: dict[bytes, float] = {}
+        self.gone: set[bytes] = set()
+        self.tokens = {_origin(httpx.URL(url)): token for url, token in tokens.items()}
+
+    def _sign(self, request: httpx.Request) -> None:
+        """Called for every request, those that follow a redirect too, which bring the headers of the one before."""
+        request.headers.pop(WHO_ASKS, None)
+        if token := self.tokens.get(_origin(request.url)):
+            request.headers[WHO_ASKS] = token
 
     def leave_alone(self, url: httpx.URL, seconds: float) -> None:
         """Send no request to the host of an address for so many seconds."""
@@ -63,16 +98,21 @@ class Web(httpx.Client):
             patience.sit_out(left, url.host)
 
 
-def web_client(settings: Settings) -> Web:
+Stream = Callable[[Web, Body, Patience], Generator[bytes, None, None]]
+
+
+def web_client(settings: Settings, token: str | None = None) -> Web:
     """A client with the project's time-outs and an honest User-Agent.
 
     It asks for the plain body: a resumed download counts in the bytes of the body as it is sent.
+    `token` is for the Socrata site of the settings.
 
     Raises:
         SourceFailed: HTTP_PROXY and the like name no proxy that can be used.
     """
     try:
         return Web(
+            {settings.socrata_url: token} if token else {},
             timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
             headers={"User-Agent": f"mta-weekly-etl/{VERSION}", "Accept-Encoding": "identity"},
             follow_redirects=True,
@@ -82,23 +122,33 @@ def web_client(settings: Settings) -> Web:
 
 
 def fetch(
-    client: Web, url: str, consume: Callable[[Iterator[bytes], Body], Result], patience: Patience
+    client: Web,
+    url: str,
+    consume: Callable[[Iterator[bytes], Body], Result],
+    patience: Patience,
+    stream: Stream | None = None,
+    unless: Version | None = None,
 ) -> tuple[Result, Body]:
     """Give a whole body to `consume` and return what it made of it, with what the source said.
 
     `consume` is called with an iterator of byte chunks, and with what is known of the body so far. The iterator ends
     only when the body is complete. A body that breaks goes on by Range where the server can; else `consume` is called
-    again from the first byte, so what it made of the broken one must not outlive it.
+    again from the first byte, so what it made of the broken one must not outlive it. Either may raise TryAgain.
+
+    Args:
+        stream: makes the chunks, where a body is more than the one answer of an address.
+        unless: see Body.
 
     Raises:
         NotPublished: 404 or 410.
+        Unchanged: the source has nothing but what `unless` names.
         SourceFailed: an answer that no retry mends.
         GaveUp: a passing fault did not pass in time.
     """
     while True:
-        body = Body(url)
+        body = Body(url, unless)
         try:
-            with closing(_stream(client, body, patience)) as chunks:
+            with closing((stream or _stream)(client, body, patience)) as chunks:
                 return consume(chunks, body), body
         except TryAgain as error:
             patience.pause(error)
@@ -108,7 +158,7 @@ def _stream(client: Web, body: Body, patience: Patience) -> Generator[bytes, Non
     """The body's chunks; resumes by itself while the server can, and raises TryAgain where only a new start helps."""
     while True:
         try:
-            yield from _receive(client, body, patience)
+            yield from receive(client, body, patience)
             return
         except TryAgain as error:
             if not (body.received and body.resumable):
@@ -116,9 +166,20 @@ def _stream(client: Web, body: Body, patience: Patience) -> Generator[bytes, Non
             patience.pause(error)
 
 
-def _receive(client: Web, body: Body, patience: Patience) -> Iterator[bytes]:
-    """One answer: all of the body, or what is left of it."""
-    headers = {"Range": f"bytes={body.received}-", "If-Range": body.validator} if body.received else {}
+def receive(
+    client: Web, body: Body, patience: Patience, more: Mapping[str, str] | None = None
+) -> Generator[bytes, None, None]:
+    """One answer: all of the body, or what is left of it.
+
+    Raises:
+        EtlError: as `fetch`, but that a passing fault is TryAgain.
+    """
+    headers = dict(more or {})
+    if body.received:
+        headers |= {"Range": f"bytes={body.received}-", "If-Range": body.validator}
+    elif body.unless:
+        said = {"If-None-Match": body.unless.etag, "If-Modified-Since": body.unless.last_modified}
+        headers |= {name: value for name, value in said.items() if value}
     try:
         url = httpx.URL(body.url)
         host = url.host
@@ -127,6 +188,8 @@ def _receive(client: Web, body: Body, patience: Patience) -> Iterator[bytes]:
     client.wait_for(url, patience)
     try:
         with client.stream("GET", body.url, headers=headers) as response:
+            if response.status_code == 304 and body.unless:
+                raise Unchanged(f"the source has not changed since {body.unless.last_modified or 'it was loaded'}")
             if response.status_code != 416 or not body.received:  # 416: past the end of what is there now
                 _check_status(response, url, client)
             if body.received:
@@ -137,6 +200,8 @@ def _receive(client: Web, body: Body, patience: Patience) -> Iterator[bytes]:
             for chunk in not_too_slow(response.iter_raw(), host, client.timeout.read or 0.0):
                 body.received += len(chunk)
                 yield chunk
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise NoAnswer(_broken(error, body, host)) from error
     except httpx.TransportError as error:
         raise TryAgain(_broken(error, body, host)) from error
     except (httpx.TooManyRedirects, httpx.InvalidURL, httpx.DecodingError) as error:
@@ -160,6 +225,8 @@ def not_too_slow(chunks: Iterator[bytes], host: str, window: float) -> Iterator[
 
 def _check_status(response: httpx.Response, url: httpx.URL, client: Web) -> None:
     status = f"{response.status_code} {response.reason_phrase} from {url.host}"
+    if response.status_code not in (200, 206) and (said := _message(response, client)):
+        status += f", which says {said!r}"
     if response.status_code in (404, 410):
         raise NotPublished(f"not published ({status}); if it should be there by now, run it again later")
     if response.status_code in PASSING or response.status_code >= 500:
@@ -169,6 +236,21 @@ def _check_status(response: httpx.Response, url: httpx.URL, client: Web) -> None
         raise TryAgain(status, asked)
     if response.status_code not in (200, 206):
         raise SourceFailed(f"{status}, expected 200; check the address {response.request.url}")
+
+
+def _message(response: httpx.Response, client: Web) -> str:
+    """The sentence in an error of a site that answers in JSON, without the token it was sent."""
+    try:
+        said = str(json.loads(next(response.iter_bytes(4096), b""))["message"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return ""
+    for token in client.tokens.values():
+        said = said.replace(token, "...")
+    return " ".join(said.split())[:200]
+
+
+def _origin(url: httpx.URL) -> str:
+    return f"{url.scheme}://{url.netloc.decode()}"
 
 
 def _check_plain(response: httpx.Response, host: str) -> None:
@@ -189,7 +271,7 @@ def _note_version(response: httpx.Response, body: Body, host: str) -> None:
     _check_plain(response, host)
     if "Content-Length" not in said and "chunked" not in said.get("Transfer-Encoding", ""):
         raise SourceFailed(f"{host} did not say how long the body is, so a cut one would look whole; not loaded")
-    body.etag, body.last_modified = said.get("ETag", ""), said.get("Last-Modified", "")
+    body.etag, body.last_modified, body.headers = said.get("ETag", ""), said.get("Last-Modified", ""), said
     body.size = int(said["Content-Length"]) if "Content-Length" in said else None
     body.resumable = "bytes" in said.get("Accept-Ranges", "") and bool(body.validator)
 

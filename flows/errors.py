@@ -28,16 +28,24 @@ class TryAgain(EtlError):
         self.retry_after = retry_after  # seconds the other side asked for
 
 
+class NoAnswer(TryAgain):
+    """From `download`: nobody answers at the address at all."""
+
+
 class GaveUp(EtlError):
     """From `retry.Patience`: the fault did not pass within the attempts or the waiting allowed to a week."""
 
 
 class NotPublished(EtlError):
-    """From `download`: the source has no such week."""
+    """From `download` and `socrata`: the source has no such week, or not all of it."""
+
+
+class Unchanged(EtlError):
+    """From `download` and `socrata`: the source is what it was when the week was loaded. No fault: it was asked."""
 
 
 class SourceFailed(EtlError):
-    """From `download`: the source answered in a way that no retry mends."""
+    """From `download` and `socrata`: the source answered in a way that no retry mends."""
 
 
 class Refused(EtlError):

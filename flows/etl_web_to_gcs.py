@@ -24,26 +24,28 @@ from prefect.states import Completed, Failed, State
 
 import file_dates
 import progress
-from api import log_to_api
+import socrata
+from api import log_to_api, secret
 from download import Web, web_client
 from errors import BadArgument, EtlError
-from feeds import AUTO, Feed, feed_named
-from file_dates import Asked, Plan, label
+from feeds import AUTO, Feed, Succession, Table, feed_named
+from file_dates import Asked, Plan, label, saturday
 from lake import BLOCK, Found
 from lakes import open_lake, which_lake
-from load import Load, Local
+from load import Load, Local, address
 from outcomes import Outcome, counted, missing, not_loaded, total, waiting
 from retry import Patience
 from settings import Settings, new_york_today, read_settings
 from spool import work_folder
 
 log = logging.getLogger("mta")
+WHO_ASKS = "mta-socrata-app-token"  # a Secret block, with the app token of a Socrata site
 
 
 @task(task_run_name="newest due week")
 def get_file_date(today: date | None = None, feed: str = AUTO) -> str:
     """The newest due week, yyMMdd: the last Saturday on or before today, less the feed's lag."""
-    return label(file_dates.newest_due(feed_named(feed).coverage, today or new_york_today()))
+    return label(file_dates.newest_due(feed_named(feed), today or new_york_today()))
 
 
 @task(task_run_name="weeks of the period")
@@ -61,8 +63,26 @@ def valid_task(year: int, month: int, day: int, today: date | None = None, feed:
     return file_dates.is_valid(year, month, day, feed_named(feed).coverage, today or new_york_today())
 
 
+@task(task_run_name="newest complete week of {feed}")
+def get_complete_week(feed: str) -> str | None:
+    """The newest week, yyMMdd, of which the feed's source has all; None where it does not tell."""
+    settings, the_feed = read_settings(), feed_named(feed).feeds[-1]
+    source = the_feed.sources[0]
+    if not isinstance(source, Table):
+        return None
+    try:
+        with _web(settings, the_feed) as client:
+            newest = socrata.newest(client, source, settings, Patience.of(settings, the_feed.name))
+        return label(file_dates.newest_complete(newest, source.step)) if newest else None
+    except EtlError as error:
+        log.warning("%s: %s; taking the newest week that is due", the_feed.name, error)
+        return None
+
+
 @task(task_run_name="{week} write_local")
-def write_local(week: str, load: Load, client: Web, settings: Settings, allow_bad_rows: int) -> Local | State[Any]:
+def write_local(
+    week: str, load: Load, client: Web, settings: Settings, allow_bad_rows: int
+) -> Local | Outcome | State[Any]:
     """Download a week and make its checked object in the work folder."""
     try:
         return load.make(client, settings, allow_bad_rows, progress.watched)
@@ -71,8 +91,8 @@ def write_local(week: str, load: Load, client: Web, settings: Settings, allow_ba
 
 
 @task(task_run_name="{week} write_gcs")
-def write_gcs(week: str, load: Load, local: Local) -> Outcome | State[Any]:
-    """Publish a week's object, after the rows left out of it."""
+def write_gcs(week: str, load: Load, local: Local | Outcome) -> Outcome | State[Any]:
+    """Publish a week's object, if there is one to publish, after the rows left out of it."""
     try:
         return load.publish(local)
     except EtlError as error:
@@ -81,24 +101,34 @@ def write_gcs(week: str, load: Load, local: Local) -> Outcome | State[Any]:
 
 @flow(name="etl-web-to-local", flow_run_name="{feed} to {lake}")
 def etl_web_to_local(
-    weeks: list[str], feed: str, lake: str, concurrency: int, force: bool, allow_bad_rows: int, run_id: str
+    weeks: list[str],
+    feed: str,
+    lake: str,
+    concurrency: int,
+    force: bool,
+    refresh: bool,
+    allow_bad_rows: int,
+    run_id: str,
 ) -> State[Any]:
     """Land weeks, so many at once, each as soon as it is ready; the state's data is their outcomes.
 
     Several weeks share one flow run: a flow run a week would cost more than the work.
     """
-    settings, the_feed, outcomes = read_settings(), feed_named(feed), []
+    settings, today, outcomes = read_settings(), new_york_today(), []
+    feeds = {week: feed_named(feed).of(saturday(week)) for week in weeks}
+    keys = {week: of.key(week) for week, of in feeds.items()}
     try:
         target = open_lake(lake)
         if lake.startswith(BLOCK):
             log.info("%s", target)  # which bucket the block speaks of
         target.prepare()
-        with work_folder(settings.spool) as folder, web_client(settings) as client, progress.counting(len(weeks)):
-            present = target.find([the_feed.key(week) for week in weeks], Patience.of(settings, lake))
+        client = _web(settings, *feeds.values())
+        with work_folder(settings.spool) as folder, client, progress.counting(len(weeks)):
+            present = target.find(keys.values(), Patience.of(settings, lake))
             loads = [
-                Load(week, the_feed, target, present.get(the_feed.key(week)), folder, run_id,
-                     Patience.of(settings, f"{the_feed.name} {week}"))
-                for week in weeks
+                Load(week, of, target, present.get(keys[week]), folder, run_id,
+                     Patience.of(settings, f"{of.name} {week}"), today, refresh)
+                for week, of in feeds.items()
             ]  # fmt: skip
             for outcome in _landed(loads, client, settings, concurrency, force, allow_bad_rows):
                 outcomes.append(_say(outcome))
@@ -106,7 +136,7 @@ def etl_web_to_local(
     except EtlError as error:
         known = {outcome.week for outcome in outcomes}
         outcomes += [
-            _say(Outcome(week, "failed", the_feed.key(week), reason=str(error))) for week in weeks if week not in known
+            _say(Outcome(week, "failed", keys[week], reason=str(error))) for week in weeks if week not in known
         ]
     return _ended(outcomes)
 
@@ -126,6 +156,7 @@ def main_flow(
     force: bool = False,
     allow_bad_rows: int = 0,
     dry_run: bool = False,
+    refresh: bool = False,
 ) -> State[Any]:
     """Land the weeks asked for in the lake. Ends Failed, naming weeks and reasons, unless every due one is there.
 
@@ -141,8 +172,10 @@ def main_flow(
             raise BadArgument(f"concurrency {concurrency}: must be 1 or more.")
         if allow_bad_rows < 0:
             raise BadArgument(f"allow_bad_rows {allow_bad_rows}: must be 0 or more.")
+        if force and refresh:
+            raise BadArgument("force and refresh: force replaces, refresh replaces what differs; give one of them.")
         if dry_run:
-            for line in rehearse(feed, lake, force, **asdict(asked)):
+            for line in rehearse(feed, lake, force, refresh, **asdict(asked)):
                 log.info(line)
             return Completed(message="dry run, nothing touched")
         where = which_lake(lake, read_settings())
@@ -154,17 +187,18 @@ def main_flow(
         return Failed(message=str(error))
     outcomes = not_loaded(plan, the_feed)
     if later := waiting(outcomes):
-        log.info("%s %s", the_feed.name, later)
+        log.info("%s %s", the_feed.feeds[-1].name, later)
     for outside in filter(lambda outcome: outcome.missed, outcomes):
         _say(outside)
     if weeks:
         run_id = str(runtime.flow_run.id or "")
         state = etl_web_to_local(
-            weeks, the_feed.name, where, concurrency, force, allow_bad_rows, run_id, return_state=True
+            weeks, the_feed.name, where, concurrency, force, refresh, allow_bad_rows, run_id, return_state=True
         )
         loaded: Any = state.result(raise_on_failure=False)
         if not isinstance(loaded, list):  # nobody expected this: its traceback is in the log
-            loaded = [Outcome(week, "failed", the_feed.key(week), reason=str(state.message)) for week in weeks]
+            reason = str(state.message)
+            loaded = [Outcome(week, "failed", the_feed.of(saturday(week)).key(week), reason=reason) for week in weeks]
         outcomes += loaded
     outcomes.sort(key=lambda outcome: outcome.week)
     create_table_artifact(  # type: ignore[unused-coroutine] # done at once in a flow that is not async
@@ -177,36 +211,49 @@ def main_flow(
     return ended
 
 
-def rehearse(feed: str, lake: str | None, force: bool, **parameters: Any) -> Iterator[str]:
+def rehearse(feed: str, lake: str | None, force: bool, refresh: bool, **parameters: Any) -> Iterator[str]:
     """What a run would do, line by line; touches nothing. A lake that cannot be read leaves the states unknown."""
     settings, the_feed = read_settings(), feed_named(feed)
     plan = file_dates.plan(Asked.among(parameters), the_feed, new_york_today())
-    weeks = [label(week) for week in plan.weeks]
+    feeds = {label(week): the_feed.of(week) for week in plan.weeks}
     present: dict[str, Found] | None = None
     try:
         where = which_lake(lake, settings)
         yield f"lake: {where}"
-        present = open_lake(where).find([the_feed.key(week) for week in weeks], Patience.of(settings, where))
+        keys = [of.key(week) for week, of in feeds.items()]
+        present = open_lake(where).find(keys, Patience.of(settings, where))
     except EtlError as error:
         yield f"states are not known: {error}"
-    for week in weeks:
-        state = "unknown" if present is None else _would(present.get(the_feed.key(week)), force)
-        yield f"{week}  {state:15}  {the_feed.key(week)}  {the_feed.sources[0].url(week, settings)}"
+    for week, of in feeds.items():
+        state = "unknown" if present is None else _would(present.get(of.key(week)), force, refresh)
+        yield f"{week}  {state:15}  {of.key(week)}  {address(of, week, settings)}"
     yield from (f"{each.week}  {each.state:15}  {each.object}  {each.reason}" for each in not_loaded(plan, the_feed))
 
 
-def _would(seen: Found | None, force: bool) -> str:
+def _web(settings: Settings, *feeds: Feed | Succession) -> Web:
+    """The way to the sources of these feeds; a Socrata site among them is told who asks."""
+    sources = (source for each in feeds for feed in each.feeds for source in feed.sources)
+    token = settings.socrata_app_token.get_secret_value() if settings.socrata_app_token else None
+    if token is None and any(isinstance(source, Table) for source in sources):
+        token = secret(WHO_ASKS)
+    return web_client(settings, token)
+
+
+def _would(seen: Found | None, force: bool, refresh: bool) -> str:
     if seen is None:
         return "would load"
-    if force:
-        return "would replace"
+    if force or refresh:
+        return "would replace" if force else "would compare"
     return "there" if seen.facts else "there, unproved"
 
 
-def _weeks(asked: Asked, feed: Feed, today: date) -> tuple[Plan, list[str]]:
+def _weeks(asked: Asked, feed: Feed | Succession, today: date) -> tuple[Plan, list[str]]:
     """The plan, and its weeks as the run's graph shows how they were found."""
     plan = file_dates.plan(asked, feed, today)
-    if asked.newest and asked.catch_up == 1:
+    live = isinstance(feed.feeds[-1].sources[0], Table)
+    if asked.newest and live and (complete := get_complete_week(feed.name)):
+        plan = file_dates.plan(asked, feed, today, saturday(complete))
+    elif asked.newest and asked.catch_up == 1:
         return plan, [get_file_date(today, feed.name)]
     if asked.year and (not asked.day or valid_task(asked.year, asked.month, asked.day, today, feed.name)):
         return plan, get_the_file_dates(asked.year, asked.month, asked.day, asked.limit_one, today, feed.name)
@@ -227,7 +274,7 @@ def _landed(
 
     try:
         for load in loads:
-            if load.seen and not force:
+            if load.seen and not (force or load.refresh):
                 yield _kept(load, load.seen)
                 continue
             if len(running) >= concurrency:

@@ -13,9 +13,8 @@ from dateutil import rrule
 from dateutil.relativedelta import SA, relativedelta
 
 from errors import BadArgument
-from feeds import Coverage, Feed
+from feeds import WEEK, Coverage, Feed, Succession
 
-WEEK = timedelta(weeks=1)
 LAST_DAY = date(9998, 12, 31)  # the last Saturday of 9999 has no week after it
 
 
@@ -82,9 +81,28 @@ def saturdays(start: date, end: date) -> list[date]:
     return [moment.date() for moment in rrule.rrule(rrule.WEEKLY, byweekday=rrule.SA, dtstart=first, until=last)]
 
 
-def newest_due(coverage: Coverage, today: date) -> date:
-    """The newest week that should be there by now, whether or not the feed still publishes."""
-    return latest_saturday(today - coverage.lag)
+def newest_due(feed: Feed | Succession, today: date) -> date:
+    """The newest week that should be there by now, whether or not the feed still publishes.
+
+    Of feeds that follow each other it is a week of one that has begun.
+    """
+    *before, last = feed.feeds
+    newest = latest_saturday(today - last.coverage.lag)
+    for each in reversed(before):
+        if each.coverage.last and newest <= each.coverage.last:
+            newest = min(each.coverage.last, latest_saturday(today - each.coverage.lag))
+    return newest
+
+
+def newest_complete(last: datetime, step: timedelta) -> date:
+    """The newest week that is whole where the newest row is of that time, and the next one would be a step later."""
+    return latest_saturday((last + step).date())
+
+
+def expected_on(due: date, today: date) -> date:
+    """When a week that is not there should be: a late one with the next release, which come weekly."""
+    late = (today - due) // WEEK + 1 if due <= today else 0
+    return due + late * WEEK
 
 
 def is_valid(year: int, month: int, day: int, coverage: Coverage, today: date) -> bool:
@@ -96,10 +114,11 @@ def is_valid(year: int, month: int, day: int, coverage: Coverage, today: date) -
         return False
 
 
-def plan(asked: Asked, feed: Feed, today: date) -> Plan:
+def plan(asked: Asked, feed: Feed | Succession, today: date, complete: date | None = None) -> Plan:
     """Turn what is asked into Saturdays.
 
-    Without a period: the newest due week, and with `catch_up` N the N-1 before it. A year, a month, or start and end:
+    Without a period: the newest due week, and with `catch_up` N the N-1 before it; where the source has told its newest
+    `complete` week, that one, and those that are due and not complete yet. A year, a month, or start and end:
     every Saturday in it. A day: the first Saturday on or after it in its month, or without `limit_one` all to the
     month's end.
 
@@ -109,7 +128,7 @@ def plan(asked: Asked, feed: Feed, today: date) -> Plan:
     """
     _check_one_way(asked, feed, today)
     if asked.newest:
-        return _newest(asked, feed, today)
+        return _newest(asked, feed, today, complete)
     first, last = _period(asked, feed, today)
     if first > today:
         raise BadArgument(
@@ -124,26 +143,25 @@ def plan(asked: Asked, feed: Feed, today: date) -> Plan:
             f"{_said(asked)}: a week is named by its Saturday and there is none {where}; "
             f"{_nearest(first, feed, today)}."
         )
-    coverage = feed.coverage
-    inside = [week for week in found if coverage.holds(week)]
+    inside = [week for week in found if feed.of(week).coverage.holds(week)]
     if not inside:
         raise BadArgument(
             f"{_said(asked)}: outside what {feed.name} has published, {_span(feed)}; {_nearest(first, feed, today)}."
         )
-    due = [week for week in inside if coverage.due_on(week) <= today]
-    if not due and asked.day and asked.limit_one:
+    due = {week: feed.of(week).coverage.due_on(week) for week in inside}
+    if asked.day and asked.limit_one and due[inside[0]] > today:
         raise BadArgument(
-            f"{_said(asked)}: week {label(inside[0])} of {feed.name} is due on {coverage.due_on(inside[0])}; "
+            f"{_said(asked)}: week {label(inside[0])} of {feed.of(inside[0]).name} is due on {due[inside[0]]}; "
             f"{_nearest(first, feed, today)}."
         )
     return Plan(
-        weeks=tuple(due),
-        not_due=tuple(week for week in inside if coverage.due_on(week) > today),
-        outside=tuple(week for week in found if not coverage.holds(week)),
+        weeks=tuple(week for week in inside if due[week] <= today),
+        not_due=tuple(week for week in inside if due[week] > today),
+        outside=tuple(week for week in found if week not in due),
     )
 
 
-def _check_one_way(asked: Asked, feed: Feed, today: date) -> None:
+def _check_one_way(asked: Asked, feed: Feed | Succession, today: date) -> None:
     if asked.catch_up < 1:
         raise BadArgument(f"catch-up {asked.catch_up}: must be 1 (the newest week alone) or more.")
     if asked.newest:
@@ -166,8 +184,8 @@ def _check_one_way(asked: Asked, feed: Feed, today: date) -> None:
         raise BadArgument(f"{_said(asked)}: a range needs both start and end.")
 
 
-def _newest(asked: Asked, feed: Feed, today: date) -> Plan:
-    newest, coverage = newest_due(feed.coverage, today), feed.coverage
+def _newest(asked: Asked, feed: Feed | Succession, today: date, complete: date | None) -> Plan:
+    newest, coverage = newest_due(feed, today), feed.coverage
     if newest < coverage.first:
         raise BadArgument(
             f"the newest week: {feed.name} begins with {_named(coverage.first)}, "
@@ -178,11 +196,13 @@ def _newest(asked: Asked, feed: Feed, today: date) -> Plan:
             f"the newest week: {feed.name} publishes no more, its last week is {_named(coverage.last or newest)}, "
             f"replaced by {feed.replaced_by}; name a week up to that one."
         )
-    first = max(coverage.first, newest - min(asked.catch_up - 1, (newest - coverage.first) // WEEK) * WEEK)
-    return Plan(weeks=tuple(saturdays(first, newest)))
+    complete = max(coverage.first, min(complete or newest, latest_saturday(today)))
+    newest = max(newest, complete)
+    first = newest - min(asked.catch_up - 1, (newest - coverage.first) // WEEK) * WEEK
+    return Plan(weeks=tuple(saturdays(min(first, complete), newest)))
 
 
-def _period(asked: Asked, feed: Feed, today: date) -> tuple[date, date]:
+def _period(asked: Asked, feed: Feed | Succession, today: date) -> tuple[date, date]:
     """The first and last day of a named period."""
     if asked.start and asked.end:
         if asked.end < asked.start:
@@ -221,14 +241,14 @@ def _named(week: date) -> str:
     return f"{label(week)} ({week})"
 
 
-def _span(feed: Feed) -> str:
+def _span(feed: Feed | Succession) -> str:
     last = f"to {_named(feed.coverage.last)}" if feed.coverage.last else "on"
     return f"week {_named(feed.coverage.first)} {last}"
 
 
-def _nearest(day: date, feed: Feed, today: date) -> str:
+def _nearest(day: date, feed: Feed | Succession, today: date) -> str:
     """The week nearest to a day that could be asked for."""
-    newest = newest_due(feed.coverage, today)
+    newest = newest_due(feed, today)
     last = min(newest, feed.coverage.last or newest)
     nearest = min(max(next_saturday(min(day, LAST_DAY)), feed.coverage.first), last)
     return f"the nearest week that would work is {_named(nearest)}"

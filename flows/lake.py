@@ -4,12 +4,13 @@ Publishing creates an object or replaces the very one that was seen; an object i
 it is not there. `lake_folder` and `lake_bucket` are the two lakes. Knows no feed, no source and no Prefect.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from errors import BadArgument
 from retry import Patience
@@ -36,16 +37,22 @@ def check_name(where: str | None) -> None:
         raise BadArgument(f"lake {where!r}: name a folder, or {BLOCK}NAME of a registered GCS Bucket block.")
 
 
+def _from_text(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value  # metadata of a bucket is text
+
+
 class Facts(BaseModel):
     """What rides on an object: where it came from, what is in it, when and by which run it was loaded.
 
     Days are ISO dates, `loaded_at` an ISO time in UTC, `crc32c` base64, `sha256` that of the unpacked content in hex.
+    `source`, `empty` (values, by column) and `sums` (by column) came with 0.4.0.
     """
 
     model_config = ConfigDict(frozen=True)
 
     feed: str
     week: str
+    source: str = ""
     source_url: str
     source_etag: str
     source_last_modified: str
@@ -54,6 +61,8 @@ class Facts(BaseModel):
     bad_rows: int
     first_day: str
     last_day: str
+    empty: Annotated[dict[str, int], BeforeValidator(_from_text)] = {}
+    sums: Annotated[dict[str, float], BeforeValidator(_from_text)] = {}
     size: int
     crc32c: str
     sha256: str
@@ -66,7 +75,7 @@ class Facts(BaseModel):
         """The facts as stored, or None where some are missing or they speak of another file or another week."""
         try:
             facts = cls.model_validate(said)
-        except ValidationError:
+        except (ValidationError, ValueError):
             return None
         fit = (facts.size, facts.crc32c) == (size, crc32c) and key.endswith(f"{facts.feed}/{facts.week}.csv.gz")
         return facts if fit else None
@@ -89,9 +98,9 @@ class Found:
 
 @dataclass(frozen=True)
 class Published:
-    """How publishing ended: the object is ours, or `there`: another run was first, with the same content or its own."""
+    """How publishing ended: the object is ours, `unchanged` but for its facts, or `there`: another run was first."""
 
-    state: Literal["landed", "replaced", "there"]
+    state: Literal["landed", "replaced", "unchanged", "there"]
     found: Found
 
 

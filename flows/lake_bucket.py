@@ -1,9 +1,12 @@
 """A lake in a Google Cloud Storage bucket, through a client it is handed. Knows no folder, no feed and no Prefect."""
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,15 +54,17 @@ class BucketLake:
         return [permission for permission in PERMISSIONS if permission not in held]
 
     def find(self, keys: Iterable[str], patience: Patience) -> dict[str, Found]:
-        """See Lake. One listing; a bucket that is not there or refuses us shows here, before any download."""
+        """See Lake. A listing a feed; a bucket that is not there or refuses us shows here, before any download."""
         wanted = {self.folder + key: key for key in keys}
-        if not wanted:
-            return {}
-        prefix = os.path.commonprefix(list(wanted))  # noqa: RUF071 - of characters, as a bucket's prefixes are
-        blobs = self._asked(
-            lambda: list(self.client.list_blobs(self.bucket, prefix=prefix, retry=None, timeout=TIMEOUT)), patience
-        )
-        return {wanted[blob.name]: _found(blob) for blob in blobs if blob.name in wanted}
+        found: dict[str, Found] = {}
+        for _, names in groupby(sorted(wanted), key=lambda name: name.rpartition("/")[0]):
+            prefix = os.path.commonprefix(list(names))  # noqa: RUF071 - of characters, as a bucket's prefixes are
+            blobs = self._asked(partial(self._list, prefix), patience)
+            found |= {wanted[blob.name]: _found(blob) for blob in blobs if blob.name in wanted}
+        return found
+
+    def _list(self, prefix: str) -> list[Any]:
+        return list(self.client.list_blobs(self.bucket, prefix=prefix, retry=None, timeout=TIMEOUT))
 
     def read(self, key: str, path: Path, patience: Patience) -> None:
         """See Lake."""
@@ -187,7 +192,8 @@ def _missing(error: Exception) -> str:
 
 
 def _as_text(facts: Facts) -> dict[str, str]:
-    return {name: str(value) for name, value in facts.model_dump().items()}
+    values = facts.model_dump().items()
+    return {name: json.dumps(value) if isinstance(value, dict) else str(value) for name, value in values}
 
 
 def _first_line(error: Exception) -> str:

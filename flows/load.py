@@ -1,20 +1,27 @@
 """A load: one week of one feed, from its source to its verified object. Joins the rooms; knows no Prefect."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import httpx
+
+import socrata
 from check import Content
 from convert import convert, examine, rejects, sums_of
-from download import Body, Web, fetch
-from errors import EtlError, LakeFailed
-from feeds import Feed
+from download import Body, Version, Web, fetch
+from errors import EtlError, LakeFailed, NoAnswer, NotPublished, Refused, TryAgain, Unchanged
+from feeds import Feed, Table, WeeklyFile
+from file_dates import expected_on, saturday
 from lake import Facts, Found, Lake, Published, changed
-from outcomes import Outcome
+from outcomes import Outcome, differences
 from retry import Patience
 from settings import VERSION, Settings
+
+log = logging.getLogger("mta.load")
 
 DAYS = 7  # in a week
 Watch = Callable[[Iterator[bytes], str, Body], Iterator[bytes]]
@@ -22,12 +29,18 @@ Watch = Callable[[Iterator[bytes], str, Body], Iterator[bytes]]
 
 @dataclass(frozen=True)
 class Local:
-    """A week's checked object in the work folder, and what is known of it."""
+    """A week's checked object in the work folder, and what is known of it.
+
+    Attributes:
+        source: what it said, and its name.
+        began: on the monotonic clock.
+    """
 
     path: Path
     content: Content
     source: Body
-    began: float  # on the monotonic clock
+    source_name: str
+    began: float
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,8 @@ class Load:
         folder: the run's work folder.
         run_id: of the flow run, for the facts.
         patience: what the week may spend on faults that pass, from its source to its object.
+        today: New York's.
+        refresh: whether an object that is there is compared with what the source has now, and replaced if it differs.
     """
 
     week: str
@@ -48,6 +63,8 @@ class Load:
     folder: Path
     run_id: str
     patience: Patience
+    today: date
+    refresh: bool = False
 
     @property
     def key(self) -> str:
@@ -59,35 +76,92 @@ class Load:
         """The name of the rows left out of it."""
         return f"rejected/{self.key}"
 
-    def make(self, client: Web, settings: Settings, allow_bad_rows: int, watch: Watch) -> Local:
+    def make(self, client: Web, settings: Settings, allow_bad_rows: int, watch: Watch) -> Local | Outcome:
         """Download the week and make its checked object in the work folder; `watch` sees the bytes go by.
+
+        Where nobody answers at a source, or it does not have the week, the next one is asked. A refresh may end here,
+        with the outcome, where the source has nothing but what the lake has.
 
         Raises:
             EtlError: it could not be had, or is not right; nothing of it stays.
         """
         began, path = time.monotonic(), self.folder / f"{self.feed.name}-{self.week}.csv.gz"
+        faults: list[EtlError] = []
+        *others, last = self._sources()
+        for source in [*others, last]:
+            if faults:
+                log.warning("%s %s: %s; asking %s", self.feed.name, self.week, faults[-1], source.name)
+            try:
+                host = httpx.URL(_address(source, saturday(self.week), settings).partition(" ")[0]).netloc
+                if host in client.gone and source is not last:
+                    raise NoAnswer(f"nobody answers at {host.decode()}")
+                content, body = self._fetched(source, client, settings, path, allow_bad_rows, watch)
+                return Local(path, content, body, source.name, began)
+            except Unchanged as error:
+                return self._there(self.seen, str(error))
+            except EtlError as error:
+                path.unlink(missing_ok=True)
+                if gone := isinstance(error.__cause__, NoAnswer):
+                    client.gone.add(host)  # all weeks of the run need not wait for it
+                if source is last or not (gone or isinstance(error, NotPublished | NoAnswer)):
+                    raise type(error)("; then: ".join(map(str, [*faults, error]))) from error
+                faults.append(error)
+        raise AssertionError("a feed has a source")
+
+    def _sources(self) -> list[WeeklyFile | Table]:
+        """The sources that may have the week. What a later one has is no revision of what came from an earlier one."""
+        week, sources = saturday(self.week), self.feed.sources
+        if self.refresh and self.seen and self.seen.facts:
+            names = [source.name for source in sources]
+            came_from = self.seen.facts.source
+            sources = sources[: names.index(came_from) + 1 if came_from in names else 1]
+        return [source for source in sources if source.holds(week)]
+
+    def _fetched(
+        self, source: WeeklyFile | Table, client: Web, settings: Settings, path: Path, allow_bad_rows: int, watch: Watch
+    ) -> tuple[Content, Body]:
+        """The week as one source has it."""
+        week, stream = saturday(self.week), None
+        form = source.form_of(week)
 
         def consume(chunks: Iterator[bytes], body: Body) -> Content:
-            return convert(watch(chunks, self.week, body), self.feed, self.week, path, allow_bad_rows)
+            content = convert(watch(chunks, self.week, body), self.feed, self.week, path, allow_bad_rows, form)
+            if body.rows is not None:
+                if body.rows != content.rows + content.bad_rows:
+                    raise TryAgain(f"{content.rows + content.bad_rows:,} rows came of {body.rows:,} that were counted")
+                if content.days < DAYS:
+                    raise Refused(f"rows of {content.days} days only, expected {DAYS}; nothing loaded, try again later")
+            return content
 
-        try:
-            content, source = fetch(client, self.feed.sources[0].url(self.week, settings), consume, self.patience)
-        except EtlError:
-            path.unlink(missing_ok=True)
-            raise
-        return Local(path, content, source, began)
+        if isinstance(source, Table):
+            expected = f"it is expected on {expected_on(self.feed.coverage.due_on(week), self.today)}"
+            stream = socrata.stream(socrata.parts(source, week, settings), form, expected * source.grows(week))
+        url, patience = _address(source, week, settings), self.patience
+        if source is not self.feed.sources[0]:
+            patience = patience.anew()
+        return fetch(client, url, consume, patience, stream, self._unless(source))
 
-    def publish(self, local: Local) -> Outcome:
-        """Publish the object, after the rows left out of it, and clear the work files.
+    def _unless(self, source: WeeklyFile | Table) -> Version | None:
+        """The version that the lake has already, where it came from there."""
+        facts = self.seen.facts if self.refresh and self.seen else None
+        if facts is None or facts.source != source.name:
+            return None
+        return Version(facts.source_etag, facts.source_last_modified, facts.rows + facts.bad_rows)
+
+    def publish(self, local: Local | Outcome) -> Outcome:
+        """Publish the object, if one was made, after the rows left out of it, and clear the work files.
 
         Raises:
             EtlError: the lake did not take it, or another run replaced the object this one was to replace.
         """
-        facts = self._facts(local.content, local.source)
+        if isinstance(local, Outcome):
+            return local
+        facts = self._facts(local.content, local.source, local.source_name)
         try:
+            known = self._known(self.seen) if self.refresh and self.seen else None
             ours, stale = self._set_aside(local, facts)
             try:
-                published = self.lake.publish(local.path, self.key, facts, self.seen, self.patience)
+                published = self._put(local.path, facts, known)
             except LakeFailed:
                 self._remove_aside(ours)
                 raise
@@ -98,7 +172,23 @@ class Load:
         finally:
             local.path.unlink(missing_ok=True)
             rejects(local.path).unlink(missing_ok=True)
-        return self._outcome(local, published, facts)
+        return self._outcome(local, published, facts, known)
+
+    def _put(self, path: Path, facts: Facts, known: Facts | None) -> Published:
+        """Create the object or replace the one seen; one of which the same is `known` is only given its facts."""
+        seen = self.seen
+        if not (seen and known and known.sha256 == facts.sha256):
+            return self.lake.publish(path, self.key, facts, seen, self.patience)
+        facts = facts.model_copy(update={"size": seen.size, "crc32c": seen.crc32c})  # of the file that stays
+        self.lake.set_facts(self.key, seen, facts, self.patience)
+        return Published("unchanged", Found(seen.generation, seen.size, seen.crc32c, facts))
+
+    def _known(self, seen: Found) -> Facts:
+        """What is known of an object that is there; what its facts lack is made of it."""
+        if seen.facts and seen.facts.sums:
+            return seen.facts
+        made = self._facts(self._examined(), Body(""), "")
+        return seen.facts.model_copy(update={"sums": made.sums}) if seen.facts else made
 
     def _set_aside(self, local: Local, facts: Facts) -> tuple[Found | None, Found | None]:
         """Publish the rows left out, before their object: (ours, where we wrote some; stale ones, where we have none).
@@ -128,7 +218,7 @@ class Load:
         if found:
             self.lake.remove(self.aside, found, self.patience)
 
-    def _outcome(self, local: Local, published: Published, facts: Facts) -> Outcome:
+    def _outcome(self, local: Local, published: Published, facts: Facts, before: Facts | None) -> Outcome:
         found, reasons = published.found, []
         if published.state == "there":
             by = f" {found.facts.flow_run_id}" if found.facts else ""
@@ -136,8 +226,12 @@ class Load:
             reasons.append(f"another run{by} was first, with {same}")
         elif facts.bad_rows:
             reasons.append(f"{facts.bad_rows} bad rows left out: {self.aside}")
+        if before and published.state == "replaced":
+            reasons.append(differences(before, facts))
         if local.content.days < DAYS:
             reasons.append(f"rows of {local.content.days} days only")
+        if local.source_name != self.feed.sources[0].name:
+            reasons.append(f"from {local.source_name}")
         rows = found.facts.rows if found.facts else facts.rows
         seconds = round(time.monotonic() - local.began, 2)
         return Outcome(self.week, published.state, self.key, rows, found.size, seconds, "; ".join(reasons))
@@ -148,25 +242,34 @@ class Load:
         Raises:
             EtlError: the object is not whole, or the lake cannot be read or written.
         """
-        facts = seen.facts
-        if facts is None:
-            path = self.folder / f"seen-{self.feed.name}-{self.week}.csv.gz"
-            try:
-                self.lake.read(self.key, path, self.patience)
-                facts = self._facts(examine(path, self.feed, self.week), Body(""))
-                self.lake.set_facts(self.key, seen, facts, self.patience)
-            except EtlError as error:
-                raise type(error)(
-                    f"{self.key} is in the lake, without facts that fit it, and: {error}; --force loads it again"
-                ) from error
-            finally:
-                path.unlink(missing_ok=True)
-        return Outcome(self.week, "there", self.key, facts.rows, seen.size)
+        if seen.facts is None:
+            facts = self._known(seen)
+            self.lake.set_facts(self.key, seen, facts, self.patience)
+            seen = replace(seen, facts=facts)
+        return self._there(seen)
 
-    def _facts(self, content: Content, source: Body) -> Facts:
+    def _there(self, seen: Found | None, reason: str = "") -> Outcome:
+        rows, size = (seen.facts.rows if seen and seen.facts else 0), seen.size if seen else 0
+        return Outcome(self.week, "there", self.key, rows, size, reason=reason)
+
+    def _examined(self) -> Content:
+        """What the object in the lake holds, read again."""
+        path = self.folder / f"seen-{self.feed.name}-{self.week}.csv.gz"
+        try:
+            self.lake.read(self.key, path, self.patience)
+            return examine(path, self.feed, self.week)
+        except EtlError as error:
+            raise type(error)(
+                f"{self.key} is in the lake, without facts that fit it, and: {error}; --force loads it again"
+            ) from error
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _facts(self, content: Content, source: Body, source_name: str) -> Facts:
         return Facts(
             feed=self.feed.name,
             week=self.week,
+            source=source_name,
             source_url=source.url,
             source_etag=source.etag,
             source_last_modified=source.last_modified,
@@ -176,3 +279,12 @@ class Load:
             version=VERSION,
             **{name: value for name, value in asdict(content).items() if name in Facts.model_fields},
         )
+
+
+def _address(source: WeeklyFile | Table, week: date, settings: Settings) -> str:
+    return socrata.addresses(source, week, settings) if isinstance(source, Table) else source.url(week, settings)
+
+
+def address(feed: Feed, week: str, settings: Settings) -> str:
+    """Where a week is looked for first."""
+    return _address(feed.sources[0], saturday(week), settings)

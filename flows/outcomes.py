@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from rich.filesize import decimal
 
-from feeds import Feed
+from feeds import Feed, Succession
 from file_dates import Plan, label
+from lake import Facts
 
-STATES = ("landed", "replaced", "there", "failed", "outside", "not due")
+STATES = ("landed", "replaced", "unchanged", "there", "failed", "outside", "not due")
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,11 @@ def counted(outcomes: list[Outcome]) -> str:
 
 def missing(outcomes: list[Outcome]) -> str:
     """The weeks that are not in the lake as they should be, with their reasons; weeks with one reason together."""
-    weeks: dict[str, list[str]] = {}
+    weeks: dict[tuple[str, str], list[str]] = {}
     for outcome in outcomes:
         if outcome.missed:
-            weeks.setdefault(outcome.reason, []).append(outcome.week)
-    feed = outcomes[0].object.partition("/")[0] if outcomes else ""
-    return "; ".join(f"{feed} {', '.join(named)}: {reason}" for reason, named in weeks.items())
+            weeks.setdefault((outcome.object.partition("/")[0], outcome.reason), []).append(outcome.week)
+    return "; ".join(f"{feed} {', '.join(named)}: {reason}" for (feed, reason), named in weeks.items())
 
 
 def total(outcomes: list[Outcome], seconds: float) -> Outcome:
@@ -73,12 +73,24 @@ def waiting(outcomes: list[Outcome]) -> str:
     return f"not due yet: {due}" if due else ""
 
 
-def not_loaded(plan: Plan, feed: Feed) -> list[Outcome]:
+def differences(before: Facts, now: Facts) -> str:
+    """What a revision has changed: rows and sums, before and after."""
+    pairs = {"rows": (before.rows, now.rows)} | {name: (before.sums.get(name, 0), now.sums[name]) for name in now.sums}
+    return ", ".join(f"{name} {_figure(was)} before, {_figure(becomes)} now" for name, (was, becomes) in pairs.items())
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}".rstrip("0")
+
+
+def not_loaded(plan: Plan, feed: Feed | Succession) -> list[Outcome]:
     """The weeks of a plan that are not due yet, or that the feed never published."""
     coverage = feed.coverage
     last = label(coverage.last) if coverage.last else "today"
+    reasons = {week: ("not due", f"due on {feed.of(week).coverage.due_on(week)}") for week in plan.not_due}
     span = f"outside what {feed.name} has published, {label(coverage.first)} to {last}"
+    reasons |= dict.fromkeys(plan.outside, ("outside", span))
     return [
-        Outcome(label(week), "not due", feed.key(label(week)), reason=f"due on {coverage.due_on(week)}")
-        for week in plan.not_due
-    ] + [Outcome(label(week), "outside", feed.key(label(week)), reason=span) for week in plan.outside]
+        Outcome(label(week), state, feed.of(week).key(label(week)), reason=reason)
+        for week, (state, reason) in reasons.items()
+    ]

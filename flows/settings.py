@@ -9,12 +9,12 @@ from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from errors import BadArgument
 
-VERSION = "0.3.0"
+VERSION = "0.4.0"
 DAY = 86_400.0  # seconds; no wait for a source is longer
 LONGEST = 30 * DAY  # nor one for a part of a backfill
 ROOT = Path(__file__).resolve().parents[1]  # the project's root, wherever the command was started
@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     lake: str | None = None  # a folder, or gcs-bucket/NAME
     spool: Annotated[Path, AfterValidator(_home)] = ROOT / "data" / "spool"  # work folder
     turnstile_url: Annotated[str, AfterValidator(_web_address)] = "http://web.mta.info/developers/data/nyct/turnstile"
+    socrata_url: Annotated[str, AfterValidator(_web_address)] = "https://data.ny.gov"
+    socrata_app_token: SecretStr | None = None  # for a rate limit of one's own
     retry_attempts: int = Field(default=5, ge=1)  # tries a week, the first one included
     retry_wait: float = Field(default=60.0, ge=0, le=DAY)  # seconds of waiting a week, in all
     retry_base: float = Field(default=1.0, ge=0, le=DAY)  # seconds of the first pause, doubled each time

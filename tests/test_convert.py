@@ -86,6 +86,7 @@ def test_what_is_known_of_an_object_is_true(tmp_path: Path) -> None:
     content = convert([BIG], TURNSTILE, WEEK, path)
     packed = path.read_bytes()
     unpacked = gzip.decompress(packed)
+    rows = list(csv.DictReader(io.StringIO(unpacked.decode())))
 
     assert unpacked == expected(BIG)
     assert content == Content(
@@ -97,6 +98,8 @@ def test_what_is_known_of_an_object_is_true(tmp_path: Path) -> None:
         size=len(packed),
         crc32c=crc32c_of(path),
         sha256=hashlib.sha256(unpacked).hexdigest(),
+        empty={},
+        sums={name: float(sum(int(row[name]) for row in rows)) for name in ("ENTRIES", "EXITS")},
     )
     assert content.size <= 1.1 * len(gzip.compress(unpacked, 6))
     assert not rejects(path).exists()

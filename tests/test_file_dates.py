@@ -137,7 +137,7 @@ def shown(weeks: tuple[date, ...]) -> tuple[str, str, int] | None:
 )
 def test_year_0_of_a_live_feed_is_the_newest_due_week(lag: int, today: date, week: str) -> None:
     assert labels(plan(Asked(), feed(lag), today).weeks) == [week]
-    assert label(newest_due(feed(lag).coverage, today)) == week
+    assert label(newest_due(feed(lag), today)) == week
 
 
 @pytest.mark.parametrize("today", [date(2024, 2, 24), LATER])

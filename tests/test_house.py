@@ -21,16 +21,23 @@ FLOORS = [
     {"etl_web_to_gcs"},
     {"cli", "lakes", "runs"},
     {"api", "load", "progress", "parts"},
-    {"outcomes", "convert", "lake_bucket", "lake_folder"},
+    {"outcomes", "convert", "lake_bucket", "lake_folder", "socrata"},
     {"check", "lake", "download", "spool"},
-    {"file_dates", "retry"},
-    {"feeds", "checksums"},
+    {"file_dates", "header", "retry"},
+    {"feeds", "checksums", "lines", "tables"},
     {"settings"},
     {"errors"},
 ]
 KNOW_PREFECT = {"backfill", "etl_web_to_gcs", "cli", "lakes", "runs", "api"}
 # Below, and yet nothing to each other.
-STRANGERS = {("convert", "lake"), ("convert", "download"), ("lake_bucket", "download"), ("lake_folder", "download")}
+STRANGERS = {
+    ("convert", "lake"),
+    ("convert", "download"),
+    ("socrata", "check"),
+    ("socrata", "lake"),
+    ("lake_bucket", "download"),
+    ("lake_folder", "download"),
+}
 README = (ROOT / "README.md").read_text()
 BLOCKS = {path.stem: path for path in (ROOT / "blocks").glob("*.py")}
 DEPLOYMENTS = {path.stem: path for path in (ROOT / "deployments").glob("*.py")}

@@ -112,7 +112,8 @@ def test_a_week_is_unrolled_in_its_order(load: Load, body: bytes) -> None:
 
 def test_a_legacy_week_has_the_rows_of_the_same_week_as_published_later(load: Load, tmp_path: Path) -> None:
     """Both forms of the same audits: the same object, but for what was not published then."""
-    convert([make_week(SATURDAY, 500)], replace(TURNSTILE, old=None), WEEK, tmp_path / "later.csv.gz")
+    form = TURNSTILE.sources[0].form
+    convert([make_week(SATURDAY, 500)], TURNSTILE, WEEK, tmp_path / "later.csv.gz", form=form)
     later = csv.reader(io.StringIO(gzip.decompress((tmp_path / "later.csv.gz").read_bytes()).decode()))
 
     rows = [[*row[:4], "", "", "", *row[7:]] for row in itertools.islice(later, 1, None)]

@@ -5,6 +5,7 @@ import gzip
 import io
 import re
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from web import Answer, Web
 
 LINES = small_week().decode().splitlines(keepends=True)
 CLEAN = small_week()
+TODAY = date(2026, 11, 21)
 
 
 def broken(at: int) -> bytes:
@@ -53,7 +55,7 @@ def run(lake: Lake, web: Web, tmp_path: Path) -> Iterator[Callable[..., Callable
             folder = tmp_path / name
             folder.mkdir()
             patience = Patience(3, 10, 0.001)
-            load = Load(WEEK, TURNSTILE, lake, lake.find([KEY], patience).get(KEY), folder, name, patience)
+            load = Load(WEEK, TURNSTILE, lake, lake.find([KEY], patience).get(KEY), folder, name, patience, TODAY)
             web.serve(FILE, Answer(published))
             local = load.make(client, settings, 5, lambda chunks, _, __: chunks)
             return lambda: load.publish(local)

@@ -1,0 +1,43 @@
+"""Is the beginning of a file that of its feed? Its first line, or a page that was sent instead. Knows bytes alone."""
+
+import csv
+import re
+
+from errors import Refused
+from feeds import Form
+
+
+def check_header(line: bytes, form: Form | None, names: list[str]) -> None:
+    """Compare the first line, cleaned where a form says how, with the names expected."""
+    text = line.decode(errors="replace").removeprefix("\ufeff").rstrip("\r")
+    found = next(csv.reader([text]), []) if form and form.quoted else text.split(",")
+    if form:
+        found = [form.clean(name) for name in found]
+    if found == names:
+        return
+    missing = [name for name in names if name not in found]
+    unexpected = [name for name in found if name not in names]
+    twice = sorted({name for name in found if found.count(name) > 1})
+    parts = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unexpected {_listed(unexpected)}"] * bool(unexpected)
+    parts += [f"twice {_listed(twice)}"] * bool(twice)
+    moved = [name for name, expected in zip(found, names, strict=False) if name != expected]
+    raise Refused(
+        f"the header has changed: {'; '.join(parts) or f'another order, {_listed(moved)}'}; "
+        f"expected {len(names)} columns, found {len(found)}; nothing loaded, look at the file before you load it"
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(_shown(name) for name in names[:8]) + (" ..." if len(names) > 8 else "")
+
+
+def _shown(name: str) -> str:
+    return (name if name.isprintable() else repr(name))[:40] or "(no name)"
+
+
+def refuse_page(start: bytes) -> None:
+    """Refuse an error page that came with status 200."""
+    text = start[:4096].decode(errors="replace").removeprefix("\ufeff").strip()
+    if text.startswith("<"):
+        shown = re.sub(r"\s+", " ", text)[:80]
+        raise Refused(f"an HTML page instead of a CSV file, it starts with {shown!r}; try again later")

@@ -1,0 +1,265 @@
+"""A week's rows from the data sets of a Socrata site, as one CSV stream: put in order and counted by the site itself.
+
+No answer of the site says that it was cut, so its rows are compared with `count(*)` under the same `$where`. Nothing
+holds the data still, so that is asked before and after, with the time of the set's last change. SODA 2.1, see
+https://dev.socrata.com/docs/queries. Knows the site's CSV; nothing of what it says, of the lake and of Prefect.
+"""
+
+import csv
+import json
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from functools import partial
+from heapq import merge
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import lines
+from download import Body, Stream, Web, fetch, receive
+from errors import NotPublished, Refused, SourceFailed, TryAgain, Unchanged
+from feeds import Form, Table
+from retry import Patience
+from settings import Settings
+
+LIMIT = 10_000_000  # rows; without a limit the site sends 1,000
+LONGEST = 1 << 16  # bytes of a row, or of an answer in JSON
+QUOTE = '"'
+STALE = "X-SODA2-Data-Out-Of-Date"
+FRESH = {"Cache-Control": "no-cache"}  # else a cache on the way could repeat what it said before
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of a week that one data set holds: from midnight of `first` to that of `end`."""
+
+    table: Table
+    address: str
+    first: date
+    end: date
+
+    @property
+    def host(self) -> str:
+        """Who is asked, for a person."""
+        return urlsplit(self.address).hostname or ""
+
+    @property
+    def _where(self) -> str:
+        cut = self.table.time
+        return f"{cut} >= '{self.first}T00:00:00' AND {cut} < '{self.end}T00:00:00'"
+
+    def rows(self, offset: int = 0) -> str:
+        """The address of its rows, without the first so many of them."""
+        order = ",".join([*self.table.key, ":id"])  # rows may share a key
+        more = {"$offset": str(offset)} if offset else {}
+        return _query(f"{self.address}.csv", {"$where": self._where, "$order": order, "$limit": str(LIMIT)} | more)
+
+    @property
+    def count(self) -> str:
+        """The address of how many they are, and of the time of the last one."""
+        select = f"count(*) as n,max({self.table.time}) as last"
+        return _query(f"{self.address}.json", {"$select": select, "$where": self._where})
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the site says of a part: how many rows, the time of the last one, and when the whole set last changed."""
+
+    rows: int
+    last: datetime | None
+    last_modified: str
+    etag: str  # of this one answer
+
+    def same(self, other: "Look") -> bool:
+        """Whether the data is what it was, as far as the site says."""
+        version = "last_modified" if self.last_modified else "etag"
+        return all(getattr(self, name) == getattr(other, name) for name in ("rows", "last", version))
+
+
+class _Changed(TryAgain):
+    """The data set changed while it was read: what has come of it belongs to no one version."""
+
+
+def parts(table: Table, week: date, settings: Settings) -> list[Part]:
+    """The parts of a week, in the order of their days; one, but at a turn of data sets."""
+    return [Part(table, _address(table, each.id, settings), first, end) for each, first, end in table.parts(week)]
+
+
+def addresses(table: Table, week: date, settings: Settings) -> str:
+    """Where the rows of a week are."""
+    return " ".join(part.rows() for part in parts(table, week, settings))
+
+
+def newest(client: Web, table: Table, settings: Settings, patience: Patience) -> datetime | None:
+    """The time of the newest row of the table; None where it is empty.
+
+    Raises:
+        EtlError: the site does not say.
+    """
+    url = _query(f"{_address(table, table.sets[-1].id, settings)}.json", {"$select": f"max({table.time}) as last"})
+    said, _ = _asked(client, url, patience)
+    return _time(said.get("last"), url)
+
+
+def stream(week: list[Part], form: Form, expected: str) -> Stream:
+    """The rows of the parts under one header, for `download.fetch`; a week spread over sets still is in order.
+
+    The stream raises, besides what a request does:
+        NotPublished: the site has no rows up to the week's end yet; `expected` says when to ask again.
+        Unchanged: the site has not changed since the load that the body speaks of.
+    """
+    return partial(_week, week, form, expected)
+
+
+def _week(
+    week: list[Part], form: Form, expected: str, client: Web, body: Body, patience: Patience
+) -> Generator[bytes, None, None]:
+    looks = [_look(client, part, patience) for part in week]
+    body.rows = sum(look.rows for look in looks)
+    body.etag, body.last_modified = (
+        "; ".join(filter(None, (getattr(look, name) for look in looks))) for name in ("etag", "last_modified")
+    )
+    for part, look in zip(week, looks, strict=True):
+        _check_complete(part, look, expected)
+    if body.last_modified and body.unless and body.unless.same(body):
+        raise Unchanged(f"the source has not changed since {body.last_modified}")
+    received = [_rows(client, part, look, body, patience) for part, look in zip(week, looks, strict=True)]
+    names = [_names(next(rows), form) for rows in received]
+    if any(each != names[0] for each in names):
+        raise Refused(f"the columns of the data sets differ: {'; '.join(map(', '.join, names))}; nothing loaded")
+    yield (",".join(f'"{name.replace(QUOTE, QUOTE * 2)}"' for name in names[0]) + "\n").encode()
+    if len(received) > 1 and not form.ordered:
+        at = [names[0].index(form.clean(field)) for field in week[0].table.key]
+        yield from merge(*map(_each, received), key=lambda row: _values(row, at))
+    else:
+        for rows in received:
+            yield from rows
+    for part, look in zip(week, looks, strict=True):
+        after = _look(client, part, patience)
+        if not after.same(look):
+            raise _Changed(
+                f"the data on {part.host} changed while it was read, {look.rows:,} rows before and {after.rows:,} after"
+            )
+
+
+def _rows(client: Web, part: Part, look: Look, body: Body, patience: Patience) -> Generator[bytes, None, None]:
+    """The header, and then whole rows, all of them; an answer that breaks off or stops short goes on where it was."""
+    header, got, host = b"", 0, part.host
+    while got < look.rows:
+        try:
+            held = b""
+            answer, begun = Body(part.rows(got)), False
+            for chunk in _answer(client, answer, patience):
+                body.received += len(chunk)
+                if "" not in (modified := {answer.last_modified, look.last_modified}) and len(modified) > 1:
+                    raise _Changed(f"the data on {host} changed while it was read")
+                held += chunk
+                end = lines.whole(held, quoted=True)
+                if not end:
+                    if len(held) > LONGEST:
+                        raise Refused(f"{host} sent a line of more than {LONGEST:,} bytes: not a CSV file")
+                    continue
+                rows, held = held[:end], held[end:]
+                if not begun:
+                    begun, first = True, rows[: rows.index(b"\n") + 1]
+                    if header and first != header:
+                        raise _Changed(f"the columns on {host} changed while they were read")
+                    if not header:
+                        header = first
+                        yield header
+                    rows = rows[len(first) :]
+                got += lines.count(rows)
+                if rows:
+                    yield rows
+            if held and got == look.rows - 1 and len(_values(held)) == len(_values(header)):
+                got, held = got + 1, b""  # the very last line end is missing, and no more than that
+                yield held + b"\n"
+            if got < look.rows:
+                raise TryAgain(f"{host} sent {got:,} of {look.rows:,} rows and ended")
+        except _Changed:
+            raise
+        except TryAgain as error:
+            patience.pause(error)
+    if got > look.rows:
+        raise _Changed(f"{host} sent {got:,} rows where it had counted {look.rows:,}")
+
+
+def _each(rows: Iterator[bytes]) -> Iterator[bytes]:
+    """Row by row, each with its line end."""
+    return (row + b"\n" for some in rows for _, row in lines.records(some, quoted=True) if row)
+
+
+def _values(row: bytes, at: list[int] | None = None) -> list[str]:
+    values = next(csv.reader([row.decode(errors="replace")]), [])
+    return values if at is None else [values[n] for n in at]
+
+
+def _names(header: bytes, form: Form) -> list[str]:
+    return [form.clean(name) for name in _values(header.removeprefix(b"\xef\xbb\xbf"))]
+
+
+def _look(client: Web, part: Part, patience: Patience) -> Look:
+    said, body = _asked(client, part.count, patience)
+    count = str(said.get("n"))
+    if not count.isdecimal():
+        raise SourceFailed(f"{part.host} was asked for a count and said {str(said)[:200]!r}")
+    return Look(int(count), _time(said.get("last"), part.count), body.last_modified, body.etag)
+
+
+def _check_complete(part: Part, look: Look, expected: str) -> None:
+    """Refuse a part whose last rows are not there yet: a week is loaded whole."""
+    if look.last is None or look.last < datetime.combine(part.end, time()) - part.table.step:
+        upto = f"its rows of the week end at {look.last:%Y-%m-%d %H:%M}" if look.last else "it has no rows of the week"
+        raise NotPublished("; ".join(filter(None, [f"not published yet: {part.host} says that {upto}", expected])))
+
+
+def _answer(client: Web, body: Body, patience: Patience) -> Generator[bytes, None, None]:
+    """One answer, from a server that has the newest data and answers in the form it was asked for."""
+    host, checked = urlsplit(body.url).hostname, False
+    for chunk in receive(client, body, patience, FRESH):
+        if not checked:
+            if body.headers.get(STALE, "").lower() == "true":
+                raise TryAgain(f"{host} answered from a copy that is out of date")
+            if chunk.lstrip()[:1] in (b"{", b"<"):
+                raise TryAgain(f"{host} answered {_said(chunk)} where rows were asked for")
+            checked = True
+        yield chunk
+
+
+def _asked(client: Web, url: str, patience: Patience) -> tuple[dict[str, Any], Body]:
+    """The one object that the site answers in JSON."""
+
+    def consume(chunks: Iterator[bytes], body: Body) -> dict[str, Any]:
+        text = b""
+        for chunk in chunks:
+            text += chunk
+            if len(text) > LONGEST:
+                break
+        try:
+            said = json.loads(text)
+        except ValueError:
+            said = None
+        if not (isinstance(said, list) and len(said) == 1 and isinstance(said[0], dict)):
+            raise TryAgain(f"{urlsplit(url).hostname} was asked for one figure and answered {_said(text)}")
+        return said[0]
+
+    return fetch(client, url, consume, patience, _answer)
+
+
+def _said(text: bytes) -> str:
+    return repr(" ".join(text[:200].decode(errors="replace").split()))
+
+
+def _time(said: Any, url: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(said).replace(tzinfo=None) if said else None
+    except (TypeError, ValueError):
+        raise SourceFailed(f"{urlsplit(url).hostname} was asked for a time and said {str(said)[:40]!r}") from None
+
+
+def _address(table: Table, name: str, settings: Settings) -> str:
+    return f"{getattr(settings, table.base)}/resource/{name}"
+
+
+def _query(address: str, parameters: dict[str, str]) -> str:
+    return f"{address}?{urlencode(parameters, quote_via=quote, safe='$:,()*')}"
