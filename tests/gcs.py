@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives import serialization as pem
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import jwt
 
-from web import Handler, Loopback
+from loopback import Handler, Loopback
 
 Kind = Literal["any", "token", "bucket", "permissions", "list", "get", "media", "upload", "finish", "patch", "delete"]
 Reply = tuple[int, Mapping[str, str], bytes]
