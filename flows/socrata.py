@@ -76,8 +76,8 @@ class Look:
         return all(getattr(self, name) == getattr(other, name) for name in ("rows", "last", version))
 
 
-class _Changed(TryAgain):
-    """The data set changed while it was read: what has come of it belongs to no one version."""
+class _Anew(TryAgain):
+    """What has come so far is worth nothing: the data changed meanwhile, or rows are missing and nobody knows which."""
 
 
 def parts(table: Table, week: date, settings: Settings) -> list[Part]:
@@ -137,13 +137,13 @@ def _week(
     for part, look in zip(week, looks, strict=True):
         after = _look(client, part, patience)
         if not after.same(look):
-            raise _Changed(
+            raise _Anew(
                 f"the data on {part.host} changed while it was read, {look.rows:,} rows before and {after.rows:,} after"
             )
 
 
 def _rows(client: Web, part: Part, look: Look, body: Body, patience: Patience) -> Generator[bytes, None, None]:
-    """The header, and then whole rows, all of them; an answer that breaks off or stops short goes on where it was."""
+    """The header, and then whole rows, all of them; an answer that breaks off goes on after the last whole one."""
     header, got, host = b"", 0, part.host
     while got < look.rows:
         try:
@@ -152,7 +152,7 @@ def _rows(client: Web, part: Part, look: Look, body: Body, patience: Patience) -
             for chunk in _answer(client, answer, patience):
                 body.received += len(chunk)
                 if "" not in (modified := {answer.last_modified, look.last_modified}) and len(modified) > 1:
-                    raise _Changed(f"the data on {host} changed while it was read")
+                    raise _Anew(f"the data on {host} changed while it was read")
                 held += chunk
                 end = lines.whole(held, quoted=True)
                 if not end:
@@ -163,7 +163,7 @@ def _rows(client: Web, part: Part, look: Look, body: Body, patience: Patience) -
                 if not begun:
                     begun, first = True, rows[: rows.index(b"\n") + 1]
                     if header and first != header:
-                        raise _Changed(f"the columns on {host} changed while they were read")
+                        raise _Anew(f"the columns on {host} changed while they were read")
                     if not header:
                         header = first
                         yield header
@@ -171,17 +171,22 @@ def _rows(client: Web, part: Part, look: Look, body: Body, patience: Patience) -
                 got += lines.count(rows)
                 if rows:
                     yield rows
-            if held and got == look.rows - 1 and len(_values(held)) == len(_values(header)):
-                got, held = got + 1, b""  # the very last line end is missing, and no more than that
+            if got == look.rows - 1 and _is_whole(held, header):
+                got += 1  # only the very last line end is missing
                 yield held + b"\n"
             if got < look.rows:
-                raise TryAgain(f"{host} sent {got:,} of {look.rows:,} rows and ended")
-        except _Changed:
+                raise _Anew(f"{host} sent {got:,} of {look.rows:,} rows and ended")
+        except _Anew:
             raise
         except TryAgain as error:
             patience.pause(error)
     if got > look.rows:
-        raise _Changed(f"{host} sent {got:,} rows where it had counted {look.rows:,}")
+        raise _Anew(f"{host} sent {got:,} rows where it had counted {look.rows:,}")
+
+
+def _is_whole(row: bytes, header: bytes) -> bool:
+    closed = row.endswith(lines.QUOTE) and row.count(lines.QUOTE) % 2 == 0
+    return closed and len(_values(row)) == len(_values(header))
 
 
 def _each(rows: Iterator[bytes]) -> Iterator[bytes]:
@@ -208,7 +213,7 @@ def _look(client: Web, part: Part, patience: Patience) -> Look:
 
 def _check_complete(part: Part, look: Look, expected: str) -> None:
     """Refuse a part whose last rows are not there yet: a week is loaded whole."""
-    if look.last is None or look.last < datetime.combine(part.end, time()) - part.table.step:
+    if not look.rows or look.last is None or look.last < datetime.combine(part.end, time()) - part.table.step:
         upto = f"its rows of the week end at {look.last:%Y-%m-%d %H:%M}" if look.last else "it has no rows of the week"
         raise NotPublished("; ".join(filter(None, [f"not published yet: {part.host} says that {upto}", expected])))
 

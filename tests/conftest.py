@@ -29,6 +29,7 @@ os.environ |= {
     "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA": "true",
     "HTTPS_PROXY": "http://127.0.0.1:9",
     "MTA_RETRY_BASE": "0.01",
+    "MTA_SOCRATA_URL": "http://127.0.0.1:1",  # nobody; tests that need data.ny.gov start one
 }
 
 from gcs import Gcs  # noqa: E402
