@@ -28,8 +28,9 @@ $(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	@touch $@ $(VENV)/run.stamp
 
-demo: $(VENV)/run.stamp  ## land a generated week in data/demo/lake, offline
-	@$(BIN)/python benchmarks/demo.py
+FEED ?= turnstile
+demo: $(VENV)/run.stamp  ## land a generated week in data/demo/lake, offline; of FEED=ridership too
+	@$(BIN)/python benchmarks/demo.py $(FEED)
 
 test: $(VENV)/dev.stamp  ## run the tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4

@@ -54,7 +54,10 @@ def main() -> None:
         work = Path(name)
         size = publish(work / "web" / FILE)
         with server(work / "web") as url:
-            own = alone.environment(work / "prefect", lake=work / "lake", spool=work / "spool", turnstile_url=url)
+            own = alone.environment(
+                work / "prefect", lake=work / "lake", spool=work / "spool", turnstile_url=url, socrata_url=url,
+                socrata_app_token="none",
+            )  # fmt: skip
             os.environ.clear()  # what is measured in this process keeps to itself as the others do
             os.environ.update(own)
             # The processes first: a system may count as a process's peak what the one that started it held by then.

@@ -64,7 +64,7 @@ def valid_task(year: int, month: int, day: int, today: date | None = None, feed:
 
 
 @task(task_run_name="newest complete week of {feed}")
-def get_complete_week(feed: str) -> str | None:
+def get_complete_week(feed: str, today: date) -> str | None:
     """The newest week, yyMMdd, of which the feed's source has all; None where it does not tell."""
     settings, the_feed = read_settings(), feed_named(feed).feeds[-1]
     source = the_feed.sources[0]
@@ -73,7 +73,7 @@ def get_complete_week(feed: str) -> str | None:
     try:
         with _web(settings, the_feed) as client:
             newest = socrata.newest(client, source, settings, Patience.of(settings, the_feed.name))
-        return label(file_dates.newest_complete(newest, source.step)) if newest else None
+        return label(file_dates.newest_complete(newest, source.step, today)) if newest else None
     except EtlError as error:
         log.warning("%s: %s; taking the newest week that is due", the_feed.name, error)
         return None
@@ -251,7 +251,7 @@ def _weeks(asked: Asked, feed: Feed | Succession, today: date) -> tuple[Plan, li
     """The plan, and its weeks as the run's graph shows how they were found."""
     plan = file_dates.plan(asked, feed, today)
     live = isinstance(feed.feeds[-1].sources[0], Table)
-    if asked.newest and live and (complete := get_complete_week(feed.name)):
+    if asked.newest and live and (complete := get_complete_week(feed.name, today)):
         plan = file_dates.plan(asked, feed, today, saturday(complete))
     elif asked.newest and asked.catch_up == 1:
         return plan, [get_file_date(today, feed.name)]

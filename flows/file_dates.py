@@ -94,9 +94,12 @@ def newest_due(feed: Feed | Succession, today: date) -> date:
     return newest
 
 
-def newest_complete(last: datetime, step: timedelta) -> date:
-    """The newest week that is whole where the newest row is of that time, and the next one would be a step later."""
-    return latest_saturday((last + step).date())
+def newest_complete(last: datetime, step: timedelta, today: date) -> date:
+    """The newest week that is whole where the newest row is of that time, and the next one would be a step later.
+
+    A row from the future says nothing of the days before it.
+    """
+    return latest_saturday(min((last + step).date(), today))
 
 
 def expected_on(due: date, today: date) -> date:
@@ -118,7 +121,7 @@ def plan(asked: Asked, feed: Feed | Succession, today: date, complete: date | No
     """Turn what is asked into Saturdays.
 
     Without a period: the newest due week, and with `catch_up` N the N-1 before it; where the source has told its newest
-    `complete` week, that one, and those that are due and not complete yet. A year, a month, or start and end:
+    `complete` week, that one too, or those up to it. A year, a month, or start and end:
     every Saturday in it. A day: the first Saturday on or after it in its month, or without `limit_one` all to the
     month's end.
 
@@ -196,10 +199,10 @@ def _newest(asked: Asked, feed: Feed | Succession, today: date, complete: date |
             f"the newest week: {feed.name} publishes no more, its last week is {_named(coverage.last or newest)}, "
             f"replaced by {feed.replaced_by}; name a week up to that one."
         )
-    complete = max(coverage.first, min(complete or newest, latest_saturday(today)))
+    complete = max(coverage.first, complete or newest)
     newest = max(newest, complete)
     first = newest - min(asked.catch_up - 1, (newest - coverage.first) // WEEK) * WEEK
-    return Plan(weeks=tuple(saturdays(min(first, complete), newest)))
+    return Plan(weeks=tuple(sorted({complete, *saturdays(first, newest)})))
 
 
 def _period(asked: Asked, feed: Feed | Succession, today: date) -> tuple[date, date]:

@@ -271,7 +271,7 @@ def test_a_week_with_rows_of_some_days_only_says_so(land: Land, web: Web) -> Non
 
 def test_weeks_outside_the_coverage_fail_the_run_and_the_others_land(land: Land, web: Web, tmp_path: Path) -> None:
     web.serve("/turnstile_240217.txt", Answer(small_week(date(2024, 2, 17))))
-    ran = land("--start", "2024-02-17", "--end", "2024-03-02")
+    ran = land("--feed", "turnstile", "--start", "2024-02-17", "--end", "2024-03-02")
     assert ran.code == 1
     outside = [line for line in ran.lines if line.startswith("ERROR")]
     said = "outside what turnstile has published, 100508 to 240217"
@@ -292,7 +292,7 @@ class TestInJanuary:
         assert land("--feed", "turnstile").lines[-1] == "INFO    1 week: 1 landed"
 
     def test_weeks_not_due_are_named_in_one_line_and_are_no_failure(self, land: Land) -> None:
-        ran = land(*JANUARY)
+        ran = land(*JANUARY, "--feed", "turnstile")
         assert ran.code == 0
         due = "240113 due on 2024-01-13, 240120 due on 2024-01-20, 240127 due on 2024-01-27"
         assert f"INFO    turnstile not due yet: {due}" in ran.lines
