@@ -8,6 +8,7 @@ Competitors take turns, so that a slow minute of the machine is everyone's; valu
 
 import argparse
 import gzip
+import json
 import os
 import platform
 import shutil
@@ -16,13 +17,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 import alone
 import many
+import soda
 from check import Content
 from convert import convert
 from download import Body, fetch, web_client
@@ -39,6 +41,7 @@ REAL = ROOT.parent / "shared" / "data" / f"{FILE}.gz"
 OURS = ["flows/etl_web_to_gcs.py", "--year", "2024", "--month", "1", "--day", "6", "--force"]
 EMPTY = ["benchmarks/empty_flow.py"]
 STAGE_RUNS = 7
+TABLE_ROWS = (350_000, 620_000)  # in a week of late 2026, and of mid 2025
 
 WHOLE_REACH = 1.2  # x an empty flow
 STAGE_REACH = 0.34 / 33.5e6  # seconds a published byte
@@ -53,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         work = Path(name)
         size = publish(work / "web" / FILE)
-        with server(work / "web") as url:
+        with server(alone.__file__, str(work / "web")) as url:
             own = alone.environment(
                 work / "prefect", lake=work / "lake", spool=work / "spool", turnstile_url=url, socrata_url=url,
                 socrata_app_token="none",
@@ -63,6 +66,7 @@ def main() -> None:
             # The processes first: a system may count as a process's peak what the one that started it held by then.
             rows, peer, empty = whole(url, work, runs=2 if quick else 5)
             rows += big(url, work, empty, size=10**8 if quick else 10**9)
+            rows += tables(work, empty, runs=1 if quick else 3)
             rows += backfill(url, work, peer.seconds - empty.seconds, empty, quick)
             rows += stage(f"{url}/{FILE}", work, size)
     kind = "real" if REAL.exists() else "generated"
@@ -83,9 +87,9 @@ def publish(path: Path) -> int:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """A web server in a process of its own, which shares no interpreter lock with what is measured."""
-    command = [sys.executable, alone.__file__, str(folder)]
+def server(script: str, *arguments: str) -> Iterator[str]:
+    """A server in a process of its own, which shares no interpreter lock with what is measured."""
+    command = [sys.executable, script, *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield process.stdout.readline().strip()
@@ -130,6 +134,29 @@ def big(url: str, work: Path, empty: Cost, size: int) -> list[Row]:
         Row("  speed, start of Prefect included", f"{size / cost.seconds / 1e6:.0f} MB/s"),
         memory_row("  memory, ours - empty", cost, empty),
     ]
+
+
+def tables(work: Path, empty: Cost, runs: int) -> list[Row]:
+    """The whole command on weeks of hourly ridership, from a pretend data.ny.gov that has its answers at hand."""
+    rows = [Row("a week of hourly ridership, the whole process")]
+    measured: list[tuple[int, Cost]] = []
+    with server(soda.__file__, *map(str, TABLE_ROWS)) as url:
+        for number, count in enumerate(TABLE_ROWS):
+            week = soda.FIRST_SATURDAY + timedelta(weeks=number)
+            period = f"--year {week.year} --month {week.month} --day {week.day}"
+            command = ["flows/etl_web_to_gcs.py", "--feed", "ridership", *period.split(), "--force"]
+            _, *costs = [run(command, MTA_SOCRATA_URL=url) for _ in range(runs + 1)]  # the first one renders the answer
+            facts = json.loads((work / "lake" / "ridership" / f"{week:%y%m%d}.csv.gz.json").read_bytes())
+            size, cost = facts["source_bytes"], middle(costs)
+            measured.append((size, cost))
+            rows += [
+                Row(f"  {count:,} rows, {size / 1e6:.0f} MB", str(cost)),
+                Row("  speed, start of Prefect included", f"{size / cost.seconds / 1e6:.0f} MB/s"),
+                memory_row("  memory, ours - empty", cost, empty),
+            ]
+    (size, cost), (more, longer) = measured
+    speed = f"{(more - size) / max(longer.seconds - cost.seconds, 0.01) / 1e6:.0f} MB/s"
+    return [*rows, Row("  speed, of what the second has more", speed)]
 
 
 def backfill(url: str, work: Path, reference: float, empty: Cost, quick: bool) -> list[Row]:

@@ -42,7 +42,7 @@ def main() -> int:
     command = ["flows/etl_web_to_gcs.py", *period.split(), "--feed", feed, "--lake", "data/demo/lake"]
     there = path.exists()
     DEMO.mkdir(parents=True, exist_ok=True)
-    with (weekly_host() if feed == "turnstile" else data_site(empty=there)) as server:
+    with weekly_host() if feed == "turnstile" else data_site(empty=there) as server:
         print(f"$ python {shlex.join(command)}\n", flush=True)
         # Whoever is not the source of this feed is asked for nothing, and could not answer.
         own = environment(
