@@ -106,6 +106,7 @@ def parser(description: str, file: str, block: str) -> argparse.ArgumentParser:
         metavar="N",
         help="the newest due week and those of the N-1 before it that the lake lacks, default %(default)s",
     )
+    made.add_argument("--refresh", action="store_true", help="compare weeks that are there, replace what differs")
     made.add_argument(
         "--lake",
         default=DEFAULT_BLOCK,
@@ -151,7 +152,8 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
             raise BadArgument(f"--lake: {error}.") from None
     if not 1 <= options.catch_up <= MOST_WEEKS:
         raise BadArgument(f"--catch-up {options.catch_up}: must be 1 (the newest week alone) to {MOST_WEEKS}.")
-    return {"feed": options.feed, "catch_up": options.catch_up, "lake": options.lake}
+    refresh = {"refresh": True} if options.refresh else {}
+    return {"feed": options.feed, "catch_up": options.catch_up, "lake": options.lake} | refresh
 
 
 def check(options: argparse.Namespace) -> str:

@@ -167,6 +167,7 @@ def main_flow(
     asked = Asked(year, month, day, limit_one, start, end, catch_up)
     if runtime.deployment.id and not asked.newest:
         asked = replace(asked, catch_up=1)  # a deployment's default must not forbid a week asked of it by hand
+    refresh = refresh and not (runtime.deployment.id and force)  # nor that it is forced
     try:
         if concurrency < 1:
             raise BadArgument(f"concurrency {concurrency}: must be 1 or more.")

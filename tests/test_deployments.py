@@ -365,6 +365,11 @@ class TestFromARepository:
         assert (stands.infrastructure_document_id, stands.pull_steps) == (None, [])
 
 
+def test_a_deployment_may_refresh(script: Script, lake: None, box: None) -> None:
+    assert script(DOCKER, *BY[1], *NAME, "--refresh", "--catch-up", "26").code == 0
+    assert deployment().parameters.items() >= {"refresh": True, "catch_up": 26}.items()
+
+
 def test_a_source_that_skips_a_week_and_has_two_the_week_after_leaves_no_gap(
     web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

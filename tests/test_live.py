@@ -157,6 +157,24 @@ def test_a_week_asked_for_by_day_says_when_it_is_due(land: Land, site: Soda) -> 
     assert site.queries == []
 
 
+def test_the_saturday_deployment_lands_live_data_every_week(
+    site: Soda, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import weekly
+
+    monkeypatch.setenv("MTA_SPOOL", str(tmp_path / "spool"))
+    named = ["--work_pool", "p", "--deploy_name", "d", "--lake", str(tmp_path / "lake")]
+    flags = weekly.parser("", "", "").parse_args(named)
+    given = weekly.parameters(flags)  # what every scheduled run is given
+    for n in range(2, 8):
+        site.put(RIDERSHIP_SET, COLUMNS, ridership_week(DUE - timedelta(weeks=n), 200))
+    assert etl.main_flow(**given, return_state=True).message == "8 weeks: 8 landed"
+    site.put(RIDERSHIP_SET, COLUMNS, ridership_week(DUE + timedelta(weeks=1), 200))
+    monkeypatch.setattr(etl, "new_york_today", lambda: TODAY + timedelta(weeks=1))
+    assert etl.main_flow(**given, return_state=True).message == "8 weeks: 1 landed, 7 there"
+    assert len(landed(tmp_path / "lake")) == 9
+
+
 # One range, two feeds
 
 
@@ -240,13 +258,18 @@ def test_a_refresh_loads_what_is_not_there(land: Land, site: Soda) -> None:
     assert land("--catch-up", "2", "--refresh").lines[-1] == "INFO    2 weeks: 2 landed"
 
 
-def test_refresh_and_force_are_two_things(land: Land, site: Soda, tmp_path: Path) -> None:
+def test_refresh_and_force_are_two_things(
+    land: Land, site: Soda, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran = land("--refresh", "--force")
     assert ran.code == 2
     assert "not allowed with argument" in ran.err
-    state: State[Any] = etl.main_flow(force=True, refresh=True, lake=str(tmp_path / "lake"), return_state=True)
+    parameters = {"lake": str(tmp_path / "lake"), "year": 2026, "month": 11, "day": 7}
+    state: State[Any] = etl.main_flow(force=True, refresh=True, **parameters, return_state=True)
     assert str(state.message).startswith("force and refresh: ")
     assert site.queries == []
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "a-deployment")  # that is made to refresh
+    assert etl.main_flow(force=True, refresh=True, **parameters, return_state=True).message == "1 week: 1 landed"
 
 
 # Who asks
