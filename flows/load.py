@@ -87,13 +87,14 @@ class Load:
         """
         began, path = time.monotonic(), self.folder / f"{self.feed.name}-{self.week}.csv.gz"
         faults: list[EtlError] = []
-        *others, last = self._sources()
-        for source in [*others, last]:
+        sources = self._sources()
+        for source in sources:
             if faults:
                 log.warning("%s %s: %s; asking %s", self.feed.name, self.week, faults[-1], source.name)
+                self.patience.renew()
             try:
                 host = httpx.URL(_address(source, saturday(self.week), settings).partition(" ")[0]).netloc
-                if host in client.gone and source is not last:
+                if host in client.gone and source is not sources[-1]:
                     raise NoAnswer(f"nobody answers at {host.decode()}")
                 content, body = self._fetched(source, client, settings, path, allow_bad_rows, watch)
                 return Local(path, content, body, source.name, began)
@@ -101,12 +102,12 @@ class Load:
                 return self._there(self.seen, str(error))
             except EtlError as error:
                 path.unlink(missing_ok=True)
-                if gone := isinstance(error.__cause__, NoAnswer):
-                    client.gone.add(host)  # all weeks of the run need not wait for it
-                if source is last or not (gone or isinstance(error, NotPublished | NoAnswer)):
-                    raise type(error)("; then: ".join(map(str, [*faults, error]))) from error
                 faults.append(error)
-        raise AssertionError("a feed has a source")
+                if isinstance(error.__cause__, NoAnswer):
+                    client.gone.add(host)  # all weeks of the run need not wait for it
+                elif not isinstance(error, NotPublished | NoAnswer):
+                    break
+        raise type(faults[-1])("; then: ".join(map(str, faults))) from faults[-1]
 
     def _sources(self) -> list[WeeklyFile | Table]:
         """The sources that may have the week. What a later one has is no revision of what came from an earlier one."""
@@ -136,10 +137,7 @@ class Load:
         if isinstance(source, Table):
             expected = f"it is expected on {expected_on(self.feed.coverage.due_on(week), self.today)}"
             stream = socrata.stream(socrata.parts(source, week, settings), form, expected * source.grows(week))
-        url, patience = _address(source, week, settings), self.patience
-        if source is not self.feed.sources[0]:
-            patience = patience.anew()
-        return fetch(client, url, consume, patience, stream, self._unless(source))
+        return fetch(client, _address(source, week, settings), consume, self.patience, stream, self._unless(source))
 
     def _unless(self, source: WeeklyFile | Table) -> Version | None:
         """The version that the lake has already, where it came from there."""

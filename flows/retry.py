@@ -37,9 +37,9 @@ class Patience:
         """As much as the settings allow."""
         return cls(settings.retry_attempts, settings.retry_wait, settings.retry_base, subject)
 
-    def anew(self) -> "Patience":
-        """As much again, for another source."""
-        return Patience(self.attempts, self.wait, self.base, self.subject)
+    def renew(self) -> None:
+        """Begin again, with another source."""
+        self.failures, self.waited = 0, 0.0
 
     def pause(self, error: TryAgain) -> None:
         """Wait before the next try.

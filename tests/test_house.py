@@ -147,6 +147,13 @@ def test_the_readmes_object_is_what_lands() -> None:
         assert f"`{name}`" in README
 
 
+def test_the_entry_in_the_docs_is_that_of_the_feed() -> None:
+    code, docs = ((ROOT / name).read_text() for name in ("flows/feeds.py", "docs/add-a-feed.md"))
+    (entry,) = re.findall(r"^DAILY = Feed\(.*?^\)\n", code, re.M | re.S)
+    assert entry in docs
+    assert entry.count("\n") <= 15
+
+
 def test_the_readme_names_every_flag_of_the_scripts() -> None:
     for name in SCRIPTS:
         for action in importlib.import_module(name).parser()._actions:
