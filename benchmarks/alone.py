@@ -47,7 +47,7 @@ def environment(prefect_home: Path, **settings: str | Path) -> dict[str, str]:
     return kept | own
 
 
-class Loopback(ThreadingTCPServer):
+class FolderServer(ThreadingTCPServer):
     """A web server for the files of a folder.
 
     Attributes:
@@ -66,7 +66,7 @@ class Loopback(ThreadingTCPServer):
 
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # one connection for several files
-    server: Loopback
+    server: FolderServer
 
     def copyfile(self, source: Any, outputfile: Any) -> None:
         self.connection.sendfile(source)  # by the kernel: a server that computes would take time from who is measured
@@ -79,9 +79,9 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Loopback]:
+def serving(folder: Path) -> Iterator[FolderServer]:
     """A server of the folder in a thread of its own."""
-    with Loopback(folder) as server:
+    with FolderServer(folder) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
             yield server

@@ -18,9 +18,10 @@ import pyarrow.compute as pc
 
 import lines
 from errors import Refused
-from feeds import Feed, Form, OldForm
+from feeds import Feed
 from file_dates import days, saturday
 from header import check_header, refuse_page
+from sources import Form, OldForm
 from tables import WHOLE, mapped, parse, plain
 
 BLOCK = 1 << 19  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks

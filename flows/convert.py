@@ -21,8 +21,9 @@ from isal.igzip_lib import IsalError
 from check import BLOCK, SHOWN, BadRow, Content, Reading, blocks, too_many_bad_rows
 from checksums import Crc32c, crc32c_of
 from errors import Refused, SpoolFailed
-from feeds import Feed, Form
+from feeds import Feed
 from file_dates import saturday
+from sources import Form
 from spool import cannot_write
 from tables import written
 

@@ -28,7 +28,7 @@ import socrata
 from api import log_to_api, secret
 from download import Web, web_client
 from errors import BadArgument, EtlError
-from feeds import AUTO, Feed, Succession, Table, feed_named
+from feeds import AUTO, Feed, Succession, feed_named
 from file_dates import Asked, Plan, label, saturday
 from lake import BLOCK, Found
 from lakes import open_lake, which_lake
@@ -36,6 +36,7 @@ from load import Load, Local, address
 from outcomes import Outcome, counted, missing, not_loaded, total, waiting
 from retry import Patience
 from settings import Settings, new_york_today, read_settings
+from sources import Table
 from spool import work_folder
 
 log = logging.getLogger("mta")

@@ -13,7 +13,8 @@ from dateutil import rrule
 from dateutil.relativedelta import SA, relativedelta
 
 from errors import BadArgument
-from feeds import WEEK, Coverage, Feed, Succession
+from feeds import Coverage, Feed, Succession
+from sources import WEEK
 
 LAST_DAY = date(9998, 12, 31)  # the last Saturday of 9999 has no week after it
 

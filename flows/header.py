@@ -4,7 +4,7 @@ import csv
 import re
 
 from errors import Refused
-from feeds import Form
+from sources import Form
 
 
 def check_header(line: bytes, form: Form | None, names: list[str]) -> None:

@@ -14,12 +14,13 @@ from check import Content
 from convert import convert, examine, rejects, sums_of
 from download import Body, Version, Web, fetch
 from errors import EtlError, LakeFailed, NoAnswer, NotPublished, Refused, TryAgain, Unchanged
-from feeds import Feed, Table, WeeklyFile
+from feeds import Feed
 from file_dates import expected_on, saturday
 from lake import Facts, Found, Lake, Published, changed
 from outcomes import Outcome, differences
 from retry import Patience
 from settings import VERSION, Settings
+from sources import Source, Table
 
 log = logging.getLogger("mta.load")
 
@@ -109,7 +110,7 @@ class Load:
                     break
         raise type(faults[-1])("; then: ".join(map(str, faults))) from faults[-1]
 
-    def _sources(self) -> list[WeeklyFile | Table]:
+    def _sources(self) -> list[Source]:
         """The sources that may have the week. What a later one has is no revision of what came from an earlier one."""
         week, sources = saturday(self.week), self.feed.sources
         if self.refresh and self.seen and self.seen.facts:
@@ -119,7 +120,7 @@ class Load:
         return [source for source in sources if source.holds(week)]
 
     def _fetched(
-        self, source: WeeklyFile | Table, client: Web, settings: Settings, path: Path, allow_bad_rows: int, watch: Watch
+        self, source: Source, client: Web, settings: Settings, path: Path, allow_bad_rows: int, watch: Watch
     ) -> tuple[Content, Body]:
         """The week as one source has it."""
         week, stream = saturday(self.week), None
@@ -139,7 +140,7 @@ class Load:
             stream = socrata.stream(socrata.parts(source, week, settings), form, expected * source.grows(week))
         return fetch(client, _address(source, week, settings), consume, self.patience, stream, self._unless(source))
 
-    def _unless(self, source: WeeklyFile | Table) -> Version | None:
+    def _unless(self, source: Source) -> Version | None:
         """The version that the lake has already, where it came from there."""
         facts = self.seen.facts if self.refresh and self.seen else None
         if facts is None or facts.source != source.name:
@@ -279,7 +280,7 @@ class Load:
         )
 
 
-def _address(source: WeeklyFile | Table, week: date, settings: Settings) -> str:
+def _address(source: Source, week: date, settings: Settings) -> str:
     return socrata.addresses(source, week, settings) if isinstance(source, Table) else source.url(week, settings)
 
 

@@ -18,9 +18,9 @@ from urllib.parse import quote, urlencode, urlsplit
 import lines
 from download import Body, Stream, Web, fetch, receive
 from errors import NotPublished, Refused, SourceFailed, TryAgain, Unchanged
-from feeds import Form, Table
 from retry import Patience
 from settings import Settings
+from sources import Form, Table
 
 LIMIT = 10_000_000  # rows; without a limit the site sends 1,000
 LONGEST = 1 << 16  # bytes of a row, or of an answer in JSON

@@ -24,7 +24,8 @@ FLOORS = [
     {"outcomes", "convert", "lake_bucket", "lake_folder", "socrata"},
     {"check", "lake", "download", "spool"},
     {"file_dates", "header", "retry"},
-    {"feeds", "checksums", "lines", "tables"},
+    {"feeds"},
+    {"checksums", "lines", "sources", "tables"},
     {"settings"},
     {"errors"},
 ]
