@@ -249,8 +249,8 @@ PASSING = {
     "503": Fault(status=503),
     "a stale replica": Fault(stale=True),
     "no answer": Fault(drop=True),
-    "an error with 200": Fault(body=b'{"code":"query.timeout","error":true,"message":"too slow"}'),
-    "a page with 200": Fault(body=b"<html>busy</html>", content_type="text/html"),
+    "an error with 200": Fault(body=b'{"code":"query.timeout","error":true,"message":"too slow"}\n'),
+    "a page with 200": Fault(body=b"<html>\nbusy</html>\n", content_type="text/html"),
     "half an answer": Fault(cut_rows=0),
 }
 OF_ROWS = {
@@ -297,6 +297,20 @@ def test_a_body_that_breaks_off_goes_on_after_its_last_whole_row(load: Loads, si
     assert load().state == "landed"
     assert load.content() == expected(in_order(WEEK))
     assert [parameters.get("$offset") for parameters in asked(site, ".csv")] == [None, "1700", "2600"]
+
+
+def test_what_goes_on_must_be_the_rest_of_the_same(load: Loads, site: Soda) -> None:
+    """Other columns after a break, or rows from a copy that is older than the one that counted them: all is read anew."""
+    header, *rows = expected_lines(in_order(WEEK))
+    turned = header.replace(b'"ridership","transfers"', b'"transfers","ridership"')
+    site.fail(Fault(on=".csv", cut_rows=1700), Fault(on="$offset", body=b"".join([turned, *rows[1700:]])))
+    load()
+    assert load.content() == expected(in_order(WEEK))
+    assert [parameters.get("$offset") for parameters in asked(site, ".csv")] == [None, "1700", None]
+    site.fail(Fault(on=".csv", headers={"Last-Modified": "Wed, 09 Sep 2026 14:30:00 GMT"}))
+    (load.lake.folder / RIDERSHIP.key(label(SATURDAY))).unlink()
+    load()
+    assert len(asked(site, ".csv")) == 5
 
 
 def raise_ridership(site: Soda) -> Callable[[], object]:
@@ -361,6 +375,14 @@ def expected_lines(rows: Sequence[Row]) -> list[bytes]:
     return [
         (",".join("" if c is None else '"' + c.replace('"', '""') + '"' for c in row) + "\n").encode() for row in cells
     ]
+
+
+def test_a_row_that_is_none_is_not_counted_as_one(load: Loads, site: Soda) -> None:
+    header, *rows = expected_lines(in_order(WEEK))
+    site.fail(Fault(on=".csv", body=b"".join([header, *rows[:-9], b"\n", *rows[-8:]]), content_type="text/csv"))
+    load()
+    assert len(asked(site, ".csv")) == 2
+    assert load.content() == expected(in_order(WEEK))
 
 
 def test_a_last_line_without_its_end_is_whole_or_cut(load: Loads, site: Soda) -> None:
