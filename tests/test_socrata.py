@@ -286,8 +286,10 @@ def test_a_fault_that_stays_is_named_and_nothing_is_published(load: Loads, site:
     if fault == "cut after the last row":  # all of it has come, and the count says so
         assert load().rows == ROWS
         return
-    with pytest.raises(GaveUp, match=r"gave up after 5 attempts, try again later$"):
+    with pytest.raises(GaveUp, match=r"gave up after 5 attempts, try again later$") as gave_up:
         load()
+    if "with 200" in fault:
+        assert "where rows were asked for" in str(gave_up.value)
     assert load.objects == []
     assert list(load.folder.glob("*.gz")) == []
 
@@ -300,7 +302,7 @@ def test_a_body_that_breaks_off_goes_on_after_its_last_whole_row(load: Loads, si
 
 
 def test_what_goes_on_must_be_the_rest_of_the_same(load: Loads, site: Soda) -> None:
-    """Other columns after a break, or rows from a copy that is older than the one that counted them: all is read anew."""
+    """Other columns after a break, or rows from an older copy than the one that counted them: all is read anew."""
     header, *rows = expected_lines(in_order(WEEK))
     turned = header.replace(b'"ridership","transfers"', b'"transfers","ridership"')
     site.fail(Fault(on=".csv", cut_rows=1700), Fault(on="$offset", body=b"".join([turned, *rows[1700:]])))
