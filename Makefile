@@ -29,7 +29,7 @@ $(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/run.stamp
 
 FEED ?= turnstile
-demo: $(VENV)/run.stamp  ## land a generated week in data/demo/lake, offline; of FEED=ridership too
+demo: $(VENV)/run.stamp  ## land a generated week in data/demo/lake, offline; FEED=ridership, another
 	@$(BIN)/python benchmarks/demo.py $(FEED)
 
 test: $(VENV)/dev.stamp  ## run the tests

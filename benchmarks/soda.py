@@ -10,6 +10,7 @@ connections cut in the middle of a row, errors. Nothing here knows the flows.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sqlite3
 import sys
@@ -378,8 +379,10 @@ def _row_id(number: int) -> str:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="A pretend data.ny.gov with weeks of ridership, from 260905 on.")
+    parser.add_argument("rows", nargs="+", type=int, metavar="ROWS", help="of a week each")
     with Soda() as site:
-        for number, rows in enumerate(map(int, sys.argv[1:])):
+        for number, rows in enumerate(parser.parse_args().rows):
             saturday = FIRST_SATURDAY + timedelta(weeks=number)
             site.put(RIDERSHIP_SET, RIDERSHIP, ridership_week(saturday, rows), "MTA Subway Hourly Ridership")
         print(site.url, flush=True)

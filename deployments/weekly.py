@@ -104,7 +104,7 @@ def parser(description: str, file: str, block: str) -> argparse.ArgumentParser:
         type=int,
         default=CATCH_UP,
         metavar="N",
-        help="the newest due week and those of the N-1 before it that the lake lacks, default %(default)s",
+        help="the newest week and those of the N-1 before it that the lake lacks, default %(default)s",
     )
     made.add_argument("--refresh", action="store_true", help="compare weeks that are there, replace what differs")
     made.add_argument(

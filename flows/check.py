@@ -7,7 +7,7 @@ Knows neither HTTP, nor files, nor the lake.
 
 import csv
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -84,7 +84,7 @@ class Reading:
     last_time: str = ""
     bad: list[BadRow] = field(default_factory=list)
     empty: Counter[str] = field(default_factory=Counter)
-    sums: Counter[str] = field(default_factory=Counter)
+    sums: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def __post_init__(self) -> None:
         self.form = self.published or self.feed.form
@@ -287,7 +287,8 @@ class Reading:
         found = sorted(set(self.days.values()))
         return Content(
             self.rows, self.bad_rows, str(found[0]), str(found[-1]), len(found), **sums,
-            empty=dict(self.empty), sums=dict(self.sums),
+            empty=dict(self.empty),
+            sums={name: int(total) if float(total).is_integer() else total for name, total in self.sums.items()},
         )  # fmt: skip
 
 

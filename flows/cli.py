@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     """The flags of the weekly flow, as `--help` shows them."""
     parser = OneLineParser(
         prog="etl_web_to_gcs.py",
-        description="Land weekly public files in the lake. Without a period: the newest due week.",
+        description="Land weekly public data in the lake. Without a period: the newest week.",
         epilog="Exit code 0: every due week asked for is in the lake. 1: some is not. 2: bad arguments.",
     )
     week = parser.add_argument_group("which weeks")
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     week.add_argument("--start", type=_day, metavar="DATE", help="every due Saturday from here, as 2023-03-25 ...")
     week.add_argument("--end", type=_day, metavar="DATE", help="... to here, both included")
     week.add_argument(
-        "--catch-up", type=_at_least(1), default=1, metavar="N", help="the newest due week and the N-1 before it"
+        "--catch-up", type=_at_least(1), default=1, metavar="N", help="the newest week and the N-1 before it"
     )
     week.add_argument("--feed", choices=list(CHOICES), default=AUTO, help=f"default {AUTO}: the week decides")
     how = parser.add_argument_group("how")

@@ -74,7 +74,10 @@ def get_complete_week(feed: str, today: date) -> str | None:
     try:
         with _web(settings, the_feed) as client:
             newest = socrata.newest(client, source, settings, Patience.of(settings, the_feed.name))
-        return label(file_dates.newest_complete(newest, source.step, today)) if newest else None
+        if newest is None:
+            return None
+        complete = file_dates.newest_complete(newest, source.step, today)
+        return label(complete if source.at_once else min(complete, file_dates.newest_due(the_feed, today)))
     except EtlError as error:
         log.warning("%s: %s; taking the newest week that is due", the_feed.name, error)
         return None
@@ -161,7 +164,7 @@ def main_flow(
 ) -> State[Any]:
     """Land the weeks asked for in the lake. Ends Failed, naming weeks and reasons, unless every due one is there.
 
-    Without a period: the newest due week. See the README for the parameters.
+    Without a period: the newest week. See the README for the parameters.
     """
     log_to_api()
     began = time.monotonic()
@@ -215,8 +218,8 @@ def main_flow(
 
 def rehearse(feed: str, lake: str | None, force: bool, refresh: bool, **parameters: Any) -> Iterator[str]:
     """What a run would do, line by line; touches nothing. A lake that cannot be read leaves the states unknown."""
-    settings, the_feed = read_settings(), feed_named(feed)
-    plan = file_dates.plan(Asked.among(parameters), the_feed, new_york_today())
+    settings, the_feed, asked = read_settings(), feed_named(feed), Asked.among(parameters)
+    plan = file_dates.plan(asked, the_feed, new_york_today())
     feeds = {label(week): the_feed.of(week) for week in plan.weeks}
     present: dict[str, Found] | None = None
     try:
@@ -226,6 +229,8 @@ def rehearse(feed: str, lake: str | None, force: bool, refresh: bool, **paramete
         present = open_lake(where).find(keys, Patience.of(settings, where))
     except EtlError as error:
         yield f"states are not known: {error}"
+    if asked.newest and _is_live(the_feed):
+        yield "the newest week that is due; a run asks the source for its newest complete one"
     for week, of in feeds.items():
         state = "unknown" if present is None else _would(present.get(of.key(week)), force, refresh)
         yield f"{week}  {state:15}  {of.key(week)}  {address(of, week, settings)}"
@@ -241,6 +246,11 @@ def _web(settings: Settings, *feeds: Feed | Succession) -> Web:
     return web_client(settings, token)
 
 
+def _is_live(feed: Feed | Succession) -> bool:
+    """Whether the source tells which week is its newest."""
+    return isinstance(feed.feeds[-1].sources[0], Table)
+
+
 def _would(seen: Found | None, force: bool, refresh: bool) -> str:
     if seen is None:
         return "would load"
@@ -252,8 +262,7 @@ def _would(seen: Found | None, force: bool, refresh: bool) -> str:
 def _weeks(asked: Asked, feed: Feed | Succession, today: date) -> tuple[Plan, list[str]]:
     """The plan, and its weeks as the run's graph shows how they were found."""
     plan = file_dates.plan(asked, feed, today)
-    live = isinstance(feed.feeds[-1].sources[0], Table)
-    if asked.newest and live and (complete := get_complete_week(feed.name, today)):
+    if asked.newest and _is_live(feed) and (complete := get_complete_week(feed.name, today)):
         plan = file_dates.plan(asked, feed, today, saturday(complete))
     elif asked.newest and asked.catch_up == 1:
         return plan, [get_file_date(today, feed.name)]

@@ -62,7 +62,7 @@ class Facts(BaseModel):
     first_day: str
     last_day: str
     empty: Annotated[dict[str, int], BeforeValidator(_from_text)] = {}
-    sums: Annotated[dict[str, float], BeforeValidator(_from_text)] = {}
+    sums: Annotated[dict[str, int | float], BeforeValidator(_from_text)] = {}
     size: int
     crc32c: str
     sha256: str

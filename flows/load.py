@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 
 import httpx
@@ -89,6 +90,8 @@ class Load:
         began, path = time.monotonic(), self.folder / f"{self.feed.name}-{self.week}.csv.gz"
         faults: list[EtlError] = []
         sources = self._sources()
+        if self.refresh:
+            self.known  # noqa: B018 - an object that cannot be compared is said before anything is downloaded
         for source in sources:
             if faults:
                 log.warning("%s %s: %s; asking %s", self.feed.name, self.week, faults[-1], source.name)
@@ -108,7 +111,8 @@ class Load:
                     client.gone.add(host)  # all weeks of the run need not wait for it
                 elif not isinstance(error, NotPublished | NoAnswer):
                     break
-        raise type(faults[-1])("; then: ".join(map(str, faults))) from faults[-1]
+        stays = "; what is in the lake stays" * (self.refresh and self.seen is not None)
+        raise type(faults[-1])("; then: ".join(map(str, faults)) + stays) from faults[-1]
 
     def _sources(self) -> list[Source]:
         """The sources that may have the week. What a later one has is no revision of what came from an earlier one."""
@@ -157,10 +161,9 @@ class Load:
             return local
         facts = self._facts(local.content, local.source, local.source_name)
         try:
-            known = self._known(self.seen) if self.refresh and self.seen else None
             ours, stale = self._set_aside(local, facts)
             try:
-                published = self._put(local.path, facts, known)
+                published = self._put(local.path, facts)
             except LakeFailed:
                 self._remove_aside(ours)
                 raise
@@ -171,23 +174,25 @@ class Load:
         finally:
             local.path.unlink(missing_ok=True)
             rejects(local.path).unlink(missing_ok=True)
-        return self._outcome(local, published, facts, known)
+        return self._outcome(local, published, facts)
 
-    def _put(self, path: Path, facts: Facts, known: Facts | None) -> Published:
-        """Create the object or replace the one seen; one of which the same is `known` is only given its facts."""
+    def _put(self, path: Path, facts: Facts) -> Published:
+        """Create the object or replace the one seen; one that is the same by a refresh is only given its facts."""
         seen = self.seen
-        if not (seen and known and known.sha256 == facts.sha256):
+        if not (self.refresh and seen and self.known and self.known.sha256 == facts.sha256):
             return self.lake.publish(path, self.key, facts, seen, self.patience)
         facts = facts.model_copy(update={"size": seen.size, "crc32c": seen.crc32c})  # of the file that stays
         self.lake.set_facts(self.key, seen, facts, self.patience)
         return Published("unchanged", Found(seen.generation, seen.size, seen.crc32c, facts))
 
-    def _known(self, seen: Found) -> Facts:
-        """What is known of an object that is there; what its facts lack is made of it."""
-        if seen.facts and seen.facts.sums:
-            return seen.facts
+    @cached_property
+    def known(self) -> Facts | None:
+        """What is known of the object that is there; what its facts lack is made of it."""
+        facts = self.seen.facts if self.seen else None
+        if self.seen is None or (facts and facts.sums):
+            return facts
         made = self._facts(self._examined(), Body(""), "")
-        return seen.facts.model_copy(update={"sums": made.sums}) if seen.facts else made
+        return facts.model_copy(update={"sums": made.sums}) if facts else made
 
     def _set_aside(self, local: Local, facts: Facts) -> tuple[Found | None, Found | None]:
         """Publish the rows left out, before their object: (ours, where we wrote some; stale ones, where we have none).
@@ -217,7 +222,7 @@ class Load:
         if found:
             self.lake.remove(self.aside, found, self.patience)
 
-    def _outcome(self, local: Local, published: Published, facts: Facts, before: Facts | None) -> Outcome:
+    def _outcome(self, local: Local, published: Published, facts: Facts) -> Outcome:
         found, reasons = published.found, []
         if published.state == "there":
             by = f" {found.facts.flow_run_id}" if found.facts else ""
@@ -225,8 +230,8 @@ class Load:
             reasons.append(f"another run{by} was first, with {same}")
         elif facts.bad_rows:
             reasons.append(f"{facts.bad_rows} bad rows left out: {self.aside}")
-        if before and published.state == "replaced":
-            reasons.append(differences(before, facts))
+        if self.refresh and self.known and published.state == "replaced":
+            reasons.append(differences(self.known, facts))
         if local.content.days < DAYS:
             reasons.append(f"rows of {local.content.days} days only")
         if local.source_name != self.feed.sources[0].name:
@@ -242,7 +247,7 @@ class Load:
             EtlError: the object is not whole, or the lake cannot be read or written.
         """
         if seen.facts is None:
-            facts = self._known(seen)
+            facts = self._facts(self._examined(), Body(""), "")
             self.lake.set_facts(self.key, seen, facts, self.patience)
             seen = replace(seen, facts=facts)
         return self._there(seen)

@@ -96,7 +96,11 @@ def newest(client: Web, table: Table, settings: Settings, patience: Patience) ->
     Raises:
         EtlError: the site does not say.
     """
-    url = _query(f"{_address(table, table.sets[-1].id, settings)}.json", {"$select": f"max({table.time}) as last"})
+    return _last(client, _address(table, table.sets[-1].id, settings), table, patience)
+
+
+def _last(client: Web, set_address: str, table: Table, patience: Patience) -> datetime | None:
+    url = _query(f"{set_address}.json", {"$select": f"max({table.time}) as last"})
     said, _ = _asked(client, url, patience)
     return _time(said.get("last"), url)
 
@@ -120,7 +124,8 @@ def _week(
         "; ".join(filter(None, (getattr(look, name) for look in looks))) for name in ("etag", "last_modified")
     )
     for part, look in zip(week, looks, strict=True):
-        _check_complete(part, look, expected)
+        if not look.rows or look.last is None or look.last < datetime.combine(part.end, time()) - part.table.step:
+            raise NotPublished(_incomplete(client, part, look, expected, patience))
     if body.last_modified and body.unless and body.unless.same(body):
         raise Unchanged(f"the source has not changed since {body.last_modified}")
     received = [_rows(client, part, look, body, patience) for part, look in zip(week, looks, strict=True)]
@@ -211,11 +216,13 @@ def _look(client: Web, part: Part, patience: Patience) -> Look:
     return Look(int(count), _time(said.get("last"), part.count), body.last_modified, body.etag)
 
 
-def _check_complete(part: Part, look: Look, expected: str) -> None:
-    """Refuse a part whose last rows are not there yet: a week is loaded whole."""
-    if not look.rows or look.last is None or look.last < datetime.combine(part.end, time()) - part.table.step:
-        upto = f"its rows of the week end at {look.last:%Y-%m-%d %H:%M}" if look.last else "it has no rows of the week"
-        raise NotPublished("; ".join(filter(None, [f"not published yet: {part.host} says that {upto}", expected])))
+def _incomplete(client: Web, part: Part, look: Look, expected: str, patience: Patience) -> str:
+    """What to say of a part whose last rows are not there: a week is loaded whole."""
+    upto = f"its rows of the week end at {look.last:%Y-%m-%d %H:%M}" if look.last else "it has no rows of the week"
+    newest = _last(client, part.address, part.table, patience)
+    if newest and newest >= datetime.combine(part.end, time()):
+        return f"not published: {part.host} says that {upto}, and has later ones"
+    return "; ".join(filter(None, [f"not published yet: {part.host} says that {upto}", expected]))
 
 
 def _answer(client: Web, body: Body, patience: Patience) -> Generator[bytes, None, None]:

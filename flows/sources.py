@@ -109,6 +109,7 @@ class Table:
         time: the field a week is cut by, of type floating timestamp.
         key: the fields that name a row; the site orders by them.
         step: from one time to the next; a week whose last one is there is complete.
+        at_once: whether all rows of one time come together; else a week is complete only when it is due.
         names: fields whose upper-cased name is not that of the feed's column.
         base: the name of the Settings field with the site's address.
         name: of the source, in the facts of an object.
@@ -118,6 +119,7 @@ class Table:
     time: str
     key: tuple[str, ...]
     step: timedelta
+    at_once: bool = True
     names: Mapping[str, str] = field(default_factory=dict)
     base: str = "socrata_url"
     name: str = "data.ny.gov"

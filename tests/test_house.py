@@ -7,12 +7,15 @@ import re
 import shlex
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from conftest import COMMAND, ROOT
+from feeds import FEEDS, Feed
 from settings import VERSION, Settings
+from sources import DataSet, Table
 
 ROOMS = {path.stem: path for path in (ROOT / "flows").glob("*.py")}
 # A room may import those below it.
@@ -146,6 +149,31 @@ def test_the_readmes_object_is_what_lands() -> None:
     facts = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in facts.stdout.split():
         assert f"`{name}`" in README
+
+
+@pytest.mark.parametrize("feed", FEEDS.values(), ids=lambda feed: feed.name)
+def test_an_entry_is_sound(feed: Feed) -> None:
+    """What no type says of an entry, and a load would find out late."""
+    coverage, columns = feed.coverage, feed.columns
+    assert [day.weekday() for day in (coverage.first, coverage.last) if day] in ([5], [5, 5]), "a week is a Saturday"
+    assert len(set(columns)) == len(columns)
+    assert all(name == name.upper() for name in columns)
+    assert feed.day[0] in columns
+    assert set(feed.summed) <= {*feed.counters, *feed.numbers} <= set(columns)
+    assert FEEDS[feed.name] is feed
+    assert len({source.name for source in feed.sources}) == len(feed.sources), "the facts tell sources by their names"
+    for source in feed.sources:
+        assert source.base in Settings.model_fields
+        if isinstance(source, Table):
+            assert isinstance(source.key, tuple)
+            assert source.time in source.key
+            assert {source.form_of(coverage.first).clean(field) for field in source.key} <= set(columns)
+            assert all(isinstance(each, DataSet) for each in source.sets)
+            turns = zip(source.sets, source.sets[1:], strict=False)
+            assert all(before.last and before.last < after.first for before, after in turns)
+    first = feed.sources[0]
+    assert first.holds(coverage.first)
+    assert first.holds(coverage.last or coverage.first + timedelta(weeks=2000))
 
 
 def test_the_entry_in_the_docs_is_that_of_the_feed() -> None:

@@ -19,9 +19,10 @@ import etl_web_to_gcs as etl
 from conftest import Ran, content, small_week
 from feeds import RIDERSHIP, TURNSTILE, feed_named
 from file_dates import expected_on, label, newest_complete, newest_due, saturdays
+from hourly import DAILY as DAILY_COLUMNS
 from hourly import RIDERSHIP as COLUMNS
 from hourly import TURNSTILE as TURNSTILE_COLUMNS
-from hourly import ridership_week, turnstile_rows
+from hourly import daily_week, ridership_week, turnstile_rows
 from soda import RIDERSHIP_SET, Fault, Soda
 from web import Answer, Web
 
@@ -115,6 +116,27 @@ def test_a_complete_week_that_is_not_due_yet_is_the_newest(land: Land, site: Sod
     assert land("--catch-up", "3").lines[-1] == "INFO    3 weeks: 2 landed, 1 there"
 
 
+def test_a_week_whose_rows_come_one_by_one_is_complete_only_when_it_is_due(
+    land: Land, site: Soda, tmp_path: Path
+) -> None:
+    """Every mode has a pace of its own: the last day being there says nothing of all of them."""
+    for n in (-1, 0, 1, 2):
+        rows = daily_week(TODAY - timedelta(weeks=n))
+        site.put("sayj-mze2", DAILY_COLUMNS, rows if n else [row for row in rows if row[1] == "BT"])
+    assert land("--feed", "daily").lines[-1] == "INFO    1 week: 1 landed"
+    assert landed(tmp_path / "lake") == ["daily 261114"]
+    site.revise("sayj-mze2", "DELETE FROM {set} WHERE date >= '2026-11-13'")
+    ran = land("--feed", "daily", "--force")
+    assert (ran.code, "daily 261107: landed" in ran.err) == (1, True)
+
+
+def test_a_dry_run_asks_no_source_and_says_so(land: Land, site: Soda) -> None:
+    lines = land("--feed", "ridership", "--dry-run").out.splitlines()
+    assert lines[1] == "the newest week that is due; a run asks the source for its newest complete one"
+    assert lines[2].startswith("261107  would load       ridership/261107.csv.gz  ")
+    assert site.queries == []
+
+
 def test_a_source_that_slipped_lands_what_is_complete_and_the_due_week_is_a_failure(
     land: Land, site: Soda, tmp_path: Path
 ) -> None:
@@ -147,7 +169,7 @@ def test_a_row_from_the_future_does_not_move_the_newest_week(land: Land, site: S
     ran = land("--catch-up", "3")
     assert ran.code == 1
     assert landed(tmp_path / "lake") == ["ridership 261107"]
-    assert "ridership 261121: not published yet" in ran.err
+    assert "ridership 261121: not published" in ran.err
 
 
 def test_a_week_asked_for_by_day_says_when_it_is_due(land: Land, site: Soda) -> None:

@@ -230,7 +230,7 @@ def test_a_week_at_a_turn_of_data_sets_is_taken_from_both(
 ) -> None:
     rows, turn = ridership_week(saturday, 2500), f"{saturday.year}-01-01"
     site.put(sets[0], COLUMNS, [row for row in rows if row[0] < turn])
-    with pytest.raises(NotPublished, match=r"not published (yet|\(404)"):
+    with pytest.raises(NotPublished, match=r"^not published"):
         load(saturday=saturday)
     site.put(sets[1], COLUMNS, [row for row in rows if row[0] >= turn])
     assert load(saturday=saturday).rows == 2500
@@ -440,7 +440,7 @@ def test_a_day_of_which_nothing_is_there_is_no_whole_week(load: Loads, site: Sod
     ],
 )
 def test_a_week_that_is_not_complete_is_not_published_yet(load: Loads, site: Soda, missing: str, said: str) -> None:
-    site.revise(LIVE, "DELETE FROM {set} WHERE transit_timestamp LIKE ?", missing)
+    site.revise(LIVE, "DELETE FROM {set} WHERE transit_timestamp LIKE ? OR transit_timestamp > '2026-09-12'", missing)
     with pytest.raises(NotPublished, match=f"^not published yet: {SITE} says that {said}$"):
         load()
     assert asked(site, ".csv") == []
@@ -548,12 +548,21 @@ def test_a_refresh_knows_an_object_whose_facts_say_less(load: Loads, site: Soda,
     assert f"RIDERSHIP {was['sums']['RIDERSHIP']:,.3f}".rstrip("0").rstrip(".") in load(refresh=True).reason
 
 
-def test_a_refresh_that_fails_leaves_the_object(load: Loads, site: Soda) -> None:
+def test_a_refresh_that_fails_leaves_the_object_and_says_so(load: Loads, site: Soda) -> None:
     load()
     site.revise(LIVE, "DELETE FROM {set} WHERE transit_timestamp LIKE '2026-09-11T23%'")
-    with pytest.raises(NotPublished):
+    with pytest.raises(NotPublished, match=r"has later ones; what is in the lake stays$"):
         load(refresh=True)
     assert load.content() == expected(in_order(WEEK))
+
+
+def test_a_refresh_of_a_damaged_object_says_so_before_anything_is_downloaded(load: Loads, site: Soda) -> None:
+    load()
+    (load.lake.folder / RIDERSHIP.key(label(SATURDAY))).write_bytes(b"junk")
+    asked_before = len(site.queries)
+    with pytest.raises(Refused, match=r"not a whole gzip file .*; --force loads it again"):
+        load(refresh=True)
+    assert len(site.queries) == asked_before
 
 
 # The second source of the turnstile feed
@@ -627,6 +636,9 @@ def test_a_week_that_neither_has_says_so_of_both(turnstile: Loads, site: Soda) -
     said = r"not published \(404 .*\).*; then: not published yet: 127.0.0.1 says that it has no rows of the week$"
     with pytest.raises(NotPublished, match=said):
         turnstile(TURNSTILE, MARCH + timedelta(weeks=4))
+    said = said.replace("published yet", "published").replace("week$", "week, and has later ones$")
+    with pytest.raises(NotPublished, match=said):
+        turnstile(TURNSTILE, MARCH - timedelta(weeks=4))
 
 
 @pytest.mark.parametrize("saturday", [date(2013, 3, 9), date(2023, 1, 7), date(2024, 2, 17)])
