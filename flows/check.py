@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from math import isfinite
 from typing import Any
 
 import pyarrow as pa
@@ -27,7 +28,7 @@ from tables import WHOLE, mapped, parse, plain
 BLOCK = 1 << 19  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks
 SHOWN = 5  # bad rows shown in an error
 BLANK = " \t\r\n\v\f"  # what pyarrow's ascii trim strips
-NUMBER = r"^(-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)?$"  # or nothing
+NUMBER = r"^(-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?)?$"  # or nothing
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,8 @@ class Reading:
         for name in self.feed.summed:
             numbers = table[name].filter(pc.not_equal(table[name], ""))
             self.sums[name] += pc.sum(pc.cast(numbers, pa.float64()), min_count=0).as_py()
+            if not isfinite(self.sums[name]):
+                raise Refused(f"{name} has a number beyond all measure; nothing loaded, look at the file")
 
     def _check_end(self, block: bytes) -> None:
         """Refuse a last line that was cut: it has no line end, and its counter lacks digits of the padding above it."""
@@ -270,11 +273,11 @@ class Reading:
         if len(fields) != len(self.names):
             return f"{len(fields)} fields, expected {self.expected}"
         for at in self.counters_at:
-            value = re.sub(WHOLE, r"\1", fields[at]) if self.form.quoted else fields[at]
+            value = re.sub(WHOLE.replace("$", r"\Z"), r"\1", fields[at]) if self.form.quoted else fields[at]
             if not (value.isascii() and value.isdecimal()):
                 return f"{self.names[at]} {fields[at]!r} is no whole number"
         for at in self.numbers_at:
-            if not re.match(NUMBER, fields[at], re.ASCII):
+            if not re.fullmatch(NUMBER[1:-1], fields[at], re.ASCII):
                 return f"{self.names[at]} {fields[at]!r} is no number"
         return None
 
@@ -304,7 +307,7 @@ def blocks(chunks: Iterable[bytes], form: Form) -> Iterator[bytes]:
     """
     try:
         yield from lines.blocks(chunks, form.quoted, BLOCK)
-    except ValueError as error:
+    except lines.TooLong as error:
         refuse_page(error.args[0])
         raise Refused(f"a line of more than {BLOCK:,} bytes: not a CSV file") from error
 

@@ -236,8 +236,8 @@ def _seconds(text: str) -> float:
 
 def _at_least(least: int) -> Callable[[str], int]:
     def number(text: str) -> int:
-        if not (text.isdecimal() and int(text) >= least):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
+        if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) >= least):
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of {least} or more, below a billion")
         return int(text)
 
     return number

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from errors import NoAnswer, NotPublished, SourceFailed, TryAgain, Unchanged
+from errors import EtlError, NoAnswer, NotPublished, SourceFailed, TryAgain, Unchanged
 from retry import Patience, seconds_to_wait
 from settings import VERSION, Settings
 
@@ -78,6 +78,12 @@ class Web(httpx.Client):
         self.gone: set[bytes] = set()
         self.tokens = {_origin(httpx.URL(url)): token for url, token in tokens.items()}
 
+    def hide(self, text: str) -> str:
+        """A text of somebody else's without the tokens that were sent: he may have repeated them."""
+        for token in self.tokens.values():
+            text = text.replace(token, "...")
+        return text
+
     def _sign(self, request: httpx.Request) -> None:
         """Called for every request, those that follow a redirect too, which bring the headers of the one before."""
         request.headers.pop(WHO_ASKS, None)
@@ -117,7 +123,7 @@ def web_client(settings: Settings, token: str | None = None) -> Web:
             headers={"User-Agent": f"mta-weekly-etl/{VERSION}", "Accept-Encoding": "identity"},
             follow_redirects=True,
         )
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
         raise SourceFailed(f"the proxy in the environment cannot be used: {error}") from error
 
 
@@ -151,7 +157,16 @@ def fetch(
             with closing((stream or _stream)(client, body, patience)) as chunks:
                 return consume(chunks, body), body
         except TryAgain as error:
+            hide(client, error)
             patience.pause(error)
+        except EtlError as error:
+            hide(client, error)
+            raise
+
+
+def hide(client: Web, error: EtlError) -> None:
+    """Take out of an error's text what nobody must read."""
+    error.args = tuple(client.hide(str(part)) for part in error.args)
 
 
 def _stream(client: Web, body: Body, patience: Patience) -> Generator[bytes, None, None]:
@@ -163,6 +178,7 @@ def _stream(client: Web, body: Body, patience: Patience) -> Generator[bytes, Non
         except TryAgain as error:
             if not (body.received and body.resumable):
                 raise
+            hide(client, error)
             patience.pause(error)
 
 
@@ -179,7 +195,7 @@ def receive(
         headers |= {"Range": f"bytes={body.received}-", "If-Range": body.validator}
     elif body.unless:
         said = {"If-None-Match": body.unless.etag, "If-Modified-Since": body.unless.last_modified}
-        headers |= {name: value for name, value in said.items() if value}
+        headers |= {name: value for name, value in said.items() if value and value.isascii()}
     try:
         url = httpx.URL(body.url)
         host = url.host
@@ -195,32 +211,34 @@ def receive(
             if body.received:
                 _check_resumed(response, body, host)
             else:
-                _note_version(response, body, host)
+                _note_version(response, body, host, client)
             # As they come: chunks of a size of ours would be held back, and lost when the body breaks.
             for chunk in not_too_slow(response.iter_raw(), host, client.timeout.read or 0.0):
                 body.received += len(chunk)
                 yield chunk
+    except httpx.LocalProtocolError as error:
+        raise SourceFailed(f"{host} cannot be asked in this way ({type(error).__name__}); check the address") from None
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise NoAnswer(_broken(error, body, host)) from error
     except httpx.TransportError as error:
         raise TryAgain(_broken(error, body, host)) from error
-    except (httpx.TooManyRedirects, httpx.InvalidURL, httpx.DecodingError) as error:
+    except (httpx.TooManyRedirects, httpx.InvalidURL, httpx.DecodingError, UnicodeError) as error:
         raise SourceFailed(f"{host}: {error}; check the address {body.url}") from error
     if body.size is not None and body.received != body.size:
         raise TryAgain(f"the body from {host} ended at {body.received:,} of {body.size:,} bytes")
 
 
 def not_too_slow(chunks: Iterator[bytes], host: str, window: float) -> Iterator[bytes]:
-    """The same chunks, unless so few bytes come in a window (seconds) that the week would take for ever."""
-    began, received = time.monotonic(), 0
+    """The same chunks, unless so few bytes come in a window (seconds of waiting) that the week would take for ever."""
+    waited, received, asked = 0.0, 0, time.monotonic()
     for chunk in chunks:
-        received += len(chunk)
-        passed = time.monotonic() - began
-        if passed > window:
-            if received < SLOWEST * passed:
-                raise TryAgain(f"{host} sent {received:,} bytes in {passed:.0f} s, too slow to go on")
-            began, received = time.monotonic(), 0
+        waited, received = waited + time.monotonic() - asked, received + len(chunk)
+        if waited > window:
+            if received < SLOWEST * waited:
+                raise TryAgain(f"{host} sent {received:,} bytes in {waited:.0f} s, too slow to go on")
+            waited, received = 0.0, 0
         yield chunk
+        asked = time.monotonic()  # what the others do with a chunk is not the host's time
 
 
 def _check_status(response: httpx.Response, url: httpx.URL, client: Web) -> None:
@@ -239,14 +257,12 @@ def _check_status(response: httpx.Response, url: httpx.URL, client: Web) -> None
 
 
 def _message(response: httpx.Response, client: Web) -> str:
-    """The sentence in an error of a site that answers in JSON, without the token it was sent."""
+    """The sentence in an error of a site that answers in JSON; of its body no more than comes first, and plain."""
     try:
-        said = str(json.loads(next(response.iter_bytes(4096), b""))["message"])
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        said = str(json.loads(next(response.iter_raw(), b""))["message"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError, RecursionError):
         return ""
-    for token in client.tokens.values():
-        said = said.replace(token, "...")
-    return " ".join(said.split())[:200]
+    return client.hide(" ".join(said.split()))[:200]
 
 
 def _origin(url: httpx.URL) -> str:
@@ -259,7 +275,7 @@ def _check_plain(response: httpx.Response, host: str) -> None:
         raise SourceFailed(f"{host} sent the body as {encoding!r} where it was asked for it plain")
 
 
-def _note_version(response: httpx.Response, body: Body, host: str) -> None:
+def _note_version(response: httpx.Response, body: Body, host: str, client: Web) -> None:
     """Keep what the first answer says of the body.
 
     Raises:
@@ -271,7 +287,8 @@ def _note_version(response: httpx.Response, body: Body, host: str) -> None:
     _check_plain(response, host)
     if "Content-Length" not in said and "chunked" not in said.get("Transfer-Encoding", ""):
         raise SourceFailed(f"{host} did not say how long the body is, so a cut one would look whole; not loaded")
-    body.etag, body.last_modified, body.headers = said.get("ETag", ""), said.get("Last-Modified", ""), said
+    body.etag, body.last_modified = (client.hide(said.get(name, "")) for name in ("ETag", "Last-Modified"))
+    body.headers = said
     body.size = int(said["Content-Length"]) if "Content-Length" in said else None
     body.resumable = "bytes" in said.get("Accept-Ranges", "") and bool(body.validator)
 

@@ -21,6 +21,7 @@ ARGUMENTS = (
 from prefect import flow, runtime, task
 from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed, State
+from pydantic import SecretStr
 
 import file_dates
 import progress
@@ -35,7 +36,7 @@ from lakes import open_lake, which_lake
 from load import Load, Local, address
 from outcomes import Outcome, counted, missing, not_loaded, total, waiting
 from retry import Patience
-from settings import Settings, new_york_today, read_settings
+from settings import Settings, new_york_today, plain_token, read_settings
 from sources import Table
 from spool import work_folder
 
@@ -65,19 +66,19 @@ def valid_task(year: int, month: int, day: int, today: date | None = None, feed:
 
 
 @task(task_run_name="newest complete week of {feed}")
-def get_complete_week(feed: str, today: date) -> str | None:
-    """The newest week, yyMMdd, of which the feed's source has all; None where it does not tell."""
+def get_complete_week(feed: str, today: date) -> date | None:
+    """The Saturday of the newest week of which the feed's source has all; None where it does not tell."""
     settings, the_feed = read_settings(), feed_named(feed).feeds[-1]
     source = the_feed.sources[0]
     if not isinstance(source, Table):
         return None
     try:
         with _web(settings, the_feed) as client:
-            newest = socrata.newest(client, source, settings, Patience.of(settings, the_feed.name))
+            newest = socrata.newest(client, source, settings, Patience.of(settings, the_feed.name), today)
         if newest is None:
             return None
-        complete = file_dates.newest_complete(newest, source.step, today)
-        return label(complete if source.at_once else min(complete, file_dates.newest_due(the_feed, today)))
+        complete = file_dates.newest_complete(newest, source.step)
+        return complete if source.at_once else min(complete, file_dates.newest_due(the_feed, today))
     except EtlError as error:
         log.warning("%s: %s; taking the newest week that is due", the_feed.name, error)
         return None
@@ -240,10 +241,13 @@ def rehearse(feed: str, lake: str | None, force: bool, refresh: bool, **paramete
 def _web(settings: Settings, *feeds: Feed | Succession) -> Web:
     """The way to the sources of these feeds; a Socrata site among them is told who asks."""
     sources = (source for each in feeds for feed in each.feeds for source in feed.sources)
-    token = settings.socrata_app_token.get_secret_value() if settings.socrata_app_token else None
+    token = settings.socrata_app_token
     if token is None and any(isinstance(source, Table) for source in sources):
-        token = secret(WHO_ASKS)
-    return web_client(settings, token)
+        try:
+            token = plain_token(SecretStr(secret(WHO_ASKS) or ""))
+        except ValueError as error:
+            raise BadArgument(f"block secret/{WHO_ASKS}: {error}.") from None
+    return web_client(settings, token.get_secret_value() if token else None)
 
 
 def _is_live(feed: Feed | Succession) -> bool:
@@ -263,7 +267,7 @@ def _weeks(asked: Asked, feed: Feed | Succession, today: date) -> tuple[Plan, li
     """The plan, and its weeks as the run's graph shows how they were found."""
     plan = file_dates.plan(asked, feed, today)
     if asked.newest and _is_live(feed) and (complete := get_complete_week(feed.name, today)):
-        plan = file_dates.plan(asked, feed, today, saturday(complete))
+        plan = file_dates.plan(asked, feed, today, complete)
     elif asked.newest and asked.catch_up == 1:
         return plan, [get_file_date(today, feed.name)]
     if asked.year and (not asked.day or valid_task(asked.year, asked.month, asked.day, today, feed.name)):

@@ -95,12 +95,9 @@ def newest_due(feed: Feed | Succession, today: date) -> date:
     return newest
 
 
-def newest_complete(last: datetime, step: timedelta, today: date) -> date:
-    """The newest week that is whole where the newest row is of that time, and the next one would be a step later.
-
-    A row from the future says nothing of the days before it.
-    """
-    return latest_saturday(min((last + step).date(), today))
+def newest_complete(last: datetime, step: timedelta) -> date:
+    """The newest week that is whole where the newest row is of that time, and the next one would be a step later."""
+    return latest_saturday((last + step).date())
 
 
 def expected_on(due: date, today: date) -> date:

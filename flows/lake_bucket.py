@@ -109,7 +109,10 @@ class BucketLake:
                 patience,
             )
         except PreconditionFailed as error:
-            raise LakeFailed(changed(key)) from error
+            # Our own earlier try whose answer was lost, or another run that has just said the same of the same file.
+            now = self.find([key], patience).get(key)
+            if not (now and now.generation == found.generation and now.facts):
+                raise LakeFailed(changed(key)) from error
 
     def remove(self, key: str, found: Found, patience: Patience) -> None:
         """See Lake."""

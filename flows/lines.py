@@ -6,6 +6,10 @@ QUOTE, END = b'"', b"\n"
 TEXT = bytes(set(range(256)) - set(QUOTE + END))  # all bytes that are neither
 
 
+class TooLong(Exception):
+    """A row without an end, with its first bytes."""
+
+
 def whole(data: bytes | bytearray, quoted: bool, limit: int | None = None) -> int:
     """Where the last whole row ends, up to `limit`; 0 where none does. `data` begins with a row."""
     end = data.rfind(END, 0, limit) + 1
@@ -41,7 +45,7 @@ def blocks(chunks: Iterable[bytes], quoted: bool, size: int) -> Iterator[bytes]:
     """Cut a stream into blocks of whole rows, up to `size` bytes; where it is cut depends on the content alone.
 
     Raises:
-        ValueError: a row is longer; with its first bytes.
+        TooLong: a row is longer.
     """
     held = bytearray()
     for chunk in chunks:
@@ -49,7 +53,7 @@ def blocks(chunks: Iterable[bytes], quoted: bool, size: int) -> Iterator[bytes]:
         while len(held) >= size:
             end = whole(held, quoted, size)
             if not end:
-                raise ValueError(bytes(held[:4096]))
+                raise TooLong(bytes(held[:4096]))
             yield bytes(memoryview(held)[:end])
             del held[:end]
     if held:

@@ -26,6 +26,7 @@ from sources import Source, Table
 log = logging.getLogger("mta.load")
 
 DAYS = 7  # in a week
+LONGEST_TAG = 1000  # characters; all facts of an object in a bucket together are 8 KiB at most
 Watch = Callable[[Iterator[bytes], str, Body], Iterator[bytes]]
 
 
@@ -275,7 +276,7 @@ class Load:
             week=self.week,
             source=source_name,
             source_url=source.url,
-            source_etag=source.etag,
+            source_etag=source.etag if len(source.etag) <= LONGEST_TAG else "",
             source_last_modified=source.last_modified,
             source_bytes=source.received,
             loaded_at=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -3,10 +3,10 @@
 Nothing else in the project reads the environment for its own settings, or the time of day; everyone is handed them.
 """
 
+import re
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -17,20 +17,30 @@ from errors import BadArgument
 VERSION = "0.4.0"
 DAY = 86_400.0  # seconds; no wait for a source is longer
 LONGEST = 30 * DAY  # nor one for a part of a backfill
+ADDRESS = re.compile(
+    r"https?://(\[[0-9a-f:.]+\]|[\w-]{1,63}(\.[\w-]{1,63})*\.?)(:(?P<port>\d{1,5}))?(/(?:(?![?#])[!-~])*)?",
+    re.ASCII | re.IGNORECASE,
+)
 ROOT = Path(__file__).resolve().parents[1]  # the project's root, wherever the command was started
 
 
 def _web_address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        whole = (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
-        )
-    except ValueError:
-        whole = False
-    if not whole:
-        raise ValueError("must be an address as in http://HOST/PATH, without a user name or password")
+    found = ADDRESS.fullmatch(value)
+    if not found or not 0 < int(found["port"] or 80) < 2**16:
+        raise ValueError("must be an address as in http://HOST/PATH, without a user name, a password or a query")
     return value.rstrip("/")
+
+
+def plain_token(value: SecretStr) -> SecretStr | None:
+    """A token without the blanks that a file or a page may add; None where nothing is left.
+
+    Raises:
+        ValueError: it cannot be sent; does not quote it.
+    """
+    token = value.get_secret_value().strip()
+    if not (token.isascii() and token.isprintable()):
+        raise ValueError("must be a token of plain letters and digits")
+    return SecretStr(token) if token else None
 
 
 def _home(value: Path) -> Path:
@@ -51,7 +61,7 @@ class Settings(BaseSettings):
     spool: Annotated[Path, AfterValidator(_home)] = ROOT / "data" / "spool"  # work folder
     turnstile_url: Annotated[str, AfterValidator(_web_address)] = "http://web.mta.info/developers/data/nyct/turnstile"
     socrata_url: Annotated[str, AfterValidator(_web_address)] = "https://data.ny.gov"
-    socrata_app_token: SecretStr | None = None  # for a rate limit of one's own
+    socrata_app_token: Annotated[SecretStr | None, AfterValidator(lambda v: v and plain_token(v))] = None
     retry_attempts: int = Field(default=5, ge=1)  # tries a week, the first one included
     retry_wait: float = Field(default=60.0, ge=0, le=DAY)  # seconds of waiting a week, in all
     retry_base: float = Field(default=1.0, ge=0, le=DAY)  # seconds of the first pause, doubled each time

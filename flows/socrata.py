@@ -7,7 +7,7 @@ https://dev.socrata.com/docs/queries. Knows the site's CSV; nothing of what it s
 
 import csv
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import partial
@@ -16,13 +16,14 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import lines
-from download import Body, Stream, Web, fetch, receive
+from download import Body, Stream, Web, fetch, hide, receive
 from errors import NotPublished, Refused, SourceFailed, TryAgain, Unchanged
 from retry import Patience
 from settings import Settings
 from sources import Form, Table
 
 LIMIT = 10_000_000  # rows; without a limit the site sends 1,000
+COUNTABLE = 12  # digits
 LONGEST = 1 << 16  # bytes of a row, or of an answer in JSON
 QUOTE = '"'
 STALE = "X-SODA2-Data-Out-Of-Date"
@@ -90,13 +91,17 @@ def addresses(table: Table, week: date, settings: Settings) -> str:
     return " ".join(part.rows() for part in parts(table, week, settings))
 
 
-def newest(client: Web, table: Table, settings: Settings, patience: Patience) -> datetime | None:
+def newest(client: Web, table: Table, settings: Settings, patience: Patience, today: date) -> datetime | None:
     """The time of the newest row of the table; None where it is empty.
 
     Raises:
-        EtlError: the site does not say.
+        EtlError: the site does not say, or says a time that no row can have by now.
     """
-    return _last(client, _address(table, table.sets[-1].id, settings), table, patience)
+    last_set = table.sets[-1]
+    found = _last(client, _address(table, last_set.id, settings), table, patience)
+    if found and not last_set.first <= found.date() <= today:
+        raise SourceFailed(f"{last_set.id} says that its newest row is of {found:%Y-%m-%d}, which cannot be")
+    return found
 
 
 def _last(client: Web, set_address: str, table: Table, patience: Patience) -> datetime | None:
@@ -120,24 +125,25 @@ def _week(
 ) -> Generator[bytes, None, None]:
     looks = [_look(client, part, patience) for part in week]
     body.rows = sum(look.rows for look in looks)
-    body.etag, body.last_modified = (
-        "; ".join(filter(None, (getattr(look, name) for look in looks))) for name in ("etag", "last_modified")
-    )
+    for name in ("etag", "last_modified"):
+        versions = [getattr(look, name) for look in looks]
+        setattr(body, name, "; ".join(versions) if all(versions) else "")  # of all of it, or of nothing
     for part, look in zip(week, looks, strict=True):
         if not look.rows or look.last is None or look.last < datetime.combine(part.end, time()) - part.table.step:
             raise NotPublished(_incomplete(client, part, look, expected, patience))
     if body.last_modified and body.unless and body.unless.same(body):
         raise Unchanged(f"the source has not changed since {body.last_modified}")
-    received = [_rows(client, part, look, body, patience) for part, look in zip(week, looks, strict=True)]
-    names = [_names(next(rows), form) for rows in received]
-    if any(each != names[0] for each in names):
-        raise Refused(f"the columns of the data sets differ: {'; '.join(map(', '.join, names))}; nothing loaded")
-    yield (",".join(f'"{name.replace(QUOTE, QUOTE * 2)}"' for name in names[0]) + "\n").encode()
-    if len(received) > 1 and not form.ordered:
-        at = [names[0].index(form.clean(field)) for field in week[0].table.key]
-        yield from merge(*map(_each, received), key=lambda row: _values(row, at))
+    first, *others = [_rows(client, part, look, body, patience) for part, look in zip(week, looks, strict=True)]
+    names = _names(next(first), form)
+    yield (",".join(f'"{name.replace(QUOTE, QUOTE * 2)}"' for name in names) + "\n").encode()
+    if others and not form.ordered:
+        for rows in others:
+            _check_same(names, _names(next(rows), form))
+        yield from merge(*map(_each, [first, *others]), key=_key(names, week[0].table, form))
     else:
-        for rows in received:
+        yield from first
+        for rows in others:  # asked for when its turn has come: no site waits for ever with an answer
+            _check_same(names, _names(next(rows), form))
             yield from rows
     for part, look in zip(week, looks, strict=True):
         after = _look(client, part, patience)
@@ -174,6 +180,8 @@ def _rows(client: Web, part: Part, look: Look, body: Body, patience: Patience) -
                         yield header
                     rows = rows[len(first) :]
                 got += lines.count(rows)
+                if got > look.rows:
+                    raise _Anew(f"{host} sent more rows than the {look.rows:,} it had counted")
                 if rows:
                     yield rows
             if got == look.rows - 1 and _is_whole(held, header):
@@ -184,9 +192,8 @@ def _rows(client: Web, part: Part, look: Look, body: Body, patience: Patience) -
         except _Anew:
             raise
         except TryAgain as error:
+            hide(client, error)
             patience.pause(error)
-    if got > look.rows:
-        raise _Anew(f"{host} sent {got:,} rows where it had counted {look.rows:,}")
 
 
 def _is_whole(row: bytes, header: bytes) -> bool:
@@ -199,9 +206,30 @@ def _each(rows: Iterator[bytes]) -> Iterator[bytes]:
     return (row + b"\n" for some in rows for _, row in lines.records(some, quoted=True) if row)
 
 
-def _values(row: bytes, at: list[int] | None = None) -> list[str]:
-    values = next(csv.reader([row.decode(errors="replace")]), [])
-    return values if at is None else [values[n] for n in at]
+def _key(names: list[str], table: Table, form: Form) -> Callable[[bytes], list[str]]:
+    """What a row is put in order by; a row that has not all of it is for others to refuse."""
+    columns = [form.clean(field) for field in table.key]
+    if lacking := set(columns) - set(names):
+        raise Refused(f"the header has changed: missing {', '.join(sorted(lacking))}; nothing loaded")
+    at = [names.index(column) for column in columns]
+
+    def key(row: bytes) -> list[str]:
+        values = _values(row)
+        return [values[n] if n < len(values) else "" for n in at]
+
+    return key
+
+
+def _check_same(names: list[str], others: list[str]) -> None:
+    if others != names:
+        raise Refused(f"the columns of the data sets differ: {', '.join(names)}; {', '.join(others)}; nothing loaded")
+
+
+def _values(row: bytes) -> list[str]:
+    try:
+        return next(csv.reader([row.decode(errors="replace")]), [])
+    except csv.Error:
+        return []
 
 
 def _names(header: bytes, form: Form) -> list[str]:
@@ -211,7 +239,7 @@ def _names(header: bytes, form: Form) -> list[str]:
 def _look(client: Web, part: Part, patience: Patience) -> Look:
     said, body = _asked(client, part.count, patience)
     count = str(said.get("n"))
-    if not count.isdecimal():
+    if not (count.isascii() and count.isdecimal() and len(count) < COUNTABLE):
         raise SourceFailed(f"{part.host} was asked for a count and said {str(said)[:200]!r}")
     return Look(int(count), _time(said.get("last"), part.count), body.last_modified, body.etag)
 
@@ -233,7 +261,7 @@ def _answer(client: Web, body: Body, patience: Patience) -> Generator[bytes, Non
             if body.headers.get(STALE, "").lower() == "true":
                 raise TryAgain(f"{host} answered from a copy that is out of date")
             if chunk.lstrip()[:1] in (b"{", b"<"):
-                raise TryAgain(f"{host} answered {_said(chunk)} where rows were asked for")
+                raise TryAgain(f"{host} answered {_said(chunk)} where data was asked for")
             checked = True
         yield chunk
 
@@ -249,7 +277,7 @@ def _asked(client: Web, url: str, patience: Patience) -> tuple[dict[str, Any], B
                 break
         try:
             said = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             said = None
         if not (isinstance(said, list) and len(said) == 1 and isinstance(said[0], dict)):
             raise TryAgain(f"{urlsplit(url).hostname} was asked for one figure and answered {_said(text)}")

@@ -56,7 +56,7 @@ def test_blocks_are_whole_rows_wherever_the_chunks_end(table: list[list[str]], s
     try:
         pieces = [body[at : at + 7] for at in range(0, len(body), 7)]
         found = [list(lines.blocks(chunks, True, size)) for chunks in ([body], pieces)]
-    except ValueError:
+    except lines.TooLong:
         assert max(len(quoted([row])) for row in table) > size
         return
     assert found[0] == found[1]

@@ -289,7 +289,7 @@ def test_a_fault_that_stays_is_named_and_nothing_is_published(load: Loads, site:
     with pytest.raises(GaveUp, match=r"gave up after 5 attempts, try again later$") as gave_up:
         load()
     if "with 200" in fault:
-        assert "where rows were asked for" in str(gave_up.value)
+        assert "where data was asked for" in str(gave_up.value)
     assert load.objects == []
     assert list(load.folder.glob("*.gz")) == []
 
