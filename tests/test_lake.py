@@ -249,6 +249,21 @@ class TestBucket:
         assert blob.properties["crc32c"] == facts.crc32c  # as the client sent it, for the server to compare
         assert blob.metadata == {name: str(value) for name, value in facts.model_dump().items()}
 
+    def test_facts_are_set_where_the_answer_was_lost_or_another_run_set_them(
+        self, bucket: BucketLake, gcs: Gcs, tmp_path: Path
+    ) -> None:
+        path, facts = made(tmp_path)
+        bucket.publish(path, KEY, facts, None, patience())
+        seen, newer = bucket.find([KEY], patience())[KEY], facts.model_copy(update={"loaded_at": "later"})
+        gcs.faults.append(Fault(on="patch", lost=True))
+        bucket.set_facts(KEY, seen, newer, patience())
+        assert bucket.find([KEY], patience())[KEY].facts == newer
+        bucket.set_facts(KEY, seen, facts, patience())  # of the same generation: what stands says the same of it
+        assert bucket.find([KEY], patience())[KEY].facts == newer
+        bucket.publish(path, KEY, facts, bucket.find([KEY], patience())[KEY], patience())
+        with pytest.raises(LakeFailed, match="another run changed it meanwhile"):
+            bucket.set_facts(KEY, seen, newer, patience())
+
     def test_a_work_file_that_rotted_is_not_sent(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path) -> None:
         path, facts = made(tmp_path)
         with pytest.raises(LakeFailed, match=r"the work file .* is not what was written"):

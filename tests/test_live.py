@@ -173,6 +173,13 @@ def test_a_row_from_the_future_does_not_move_the_newest_week(land: Land, site: S
     assert "which cannot be; taking the newest week that is due" in ran.err
 
 
+@pytest.mark.parametrize("last", ["1926-11-07", "9999-12-31T23:00", "0001-01-01", "2018-05-26", "1950-06-01"])
+def test_a_time_that_cannot_be_is_no_newest_week(land: Land, site: Soda, tmp_path: Path, last: str) -> None:
+    site.fail(Fault(on="max(transit_timestamp) as last", body=f'[{{"last":"{last}"}}]'.encode()))
+    assert land("--catch-up", "1").code == 0
+    assert landed(tmp_path / "lake") == ["ridership 261107"]
+
+
 def test_a_week_asked_for_by_day_says_when_it_is_due(land: Land, site: Soda) -> None:
     ran = land("--year", "2026", "--month", "11", "--day", "10", "--feed", "ridership")
     assert ran.code == 2
@@ -321,6 +328,19 @@ def test_the_token_of_the_variable_or_of_the_block(
         assert "t0ken" not in ran.err + ran.out
     finally:
         Secret.delete("mta-socrata-app-token")
+
+
+@pytest.mark.parametrize("value", ["t0ken of\ntwo lines", "t0kén"])
+def test_a_block_whose_token_cannot_be_sent_is_said_and_not_shown(land: Land, site: Soda, value: str) -> None:
+    Secret(value=value).save("mta-socrata-app-token", overwrite=True)
+    try:
+        ran = land("--year", "2026", "--month", "11", "--day", "7", "--feed", "ridership")
+    finally:
+        Secret.delete("mta-socrata-app-token")
+    assert ran.code == 1
+    assert "block secret/mta-socrata-app-token: must be a token of plain letters and digits" in ran.err
+    assert "t0k" not in ran.err
+    assert site.queries == []
 
 
 def test_a_large_week_is_the_same_whatever_its_chunks(site: Soda, land: Land, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 import settings
 from errors import BadArgument
@@ -65,6 +65,9 @@ def test_the_version_is_that_of_the_project() -> None:
         ("MTA_SPOOL", "~/spool", "spool", Path.home() / "spool"),
         ("MTA_TURNSTILE_URL", "https://mirror.example/mta", "turnstile_url", "https://mirror.example/mta"),
         ("MTA_TURNSTILE_URL", "http://127.0.0.1:8000/", "turnstile_url", "http://127.0.0.1:8000"),
+        ("MTA_SOCRATA_URL", "https://[::1]:8443/mirror/@x", "socrata_url", "https://[::1]:8443/mirror/@x"),
+        ("MTA_SOCRATA_APP_TOKEN", " t0ken ", "socrata_app_token", SecretStr("t0ken")),
+        ("MTA_SOCRATA_APP_TOKEN", "  ", "socrata_app_token", None),
         ("MTA_RETRY_ATTEMPTS", "3", "retry_attempts", 3),
         ("MTA_RETRY_WAIT", "0", "retry_wait", 0.0),
         ("MTA_RETRY_BASE", "0.5", "retry_base", 0.5),
@@ -141,6 +144,15 @@ def test_settings_are_frozen(field: str) -> None:
         ("MTA_TURNSTILE_URL", "secret"),
         ("MTA_TURNSTILE_URL", "http://"),
         ("MTA_TURNSTILE_URL", "http://127.0.0.1:secret"),
+        ("MTA_TURNSTILE_URL", "http://127.0.0.1:0"),
+        ("MTA_SOCRATA_URL", "https://secret.example?x=1"),
+        ("MTA_SOCRATA_URL", "https://secret.example/a#b"),
+        ("MTA_SOCRATA_URL", "https://user:secret@data.example"),
+        ("MTA_SOCRATA_URL", "https://secret..example"),
+        ("MTA_SOCRATA_URL", "https://secret\t.example"),
+        ("MTA_SOCRATA_URL", f"https://{'secret' * 11}.example"),
+        ("MTA_SOCRATA_APP_TOKEN", "secret\x01 of two"),
+        ("MTA_SOCRATA_APP_TOKEN", "sécret"),
         ("MTA_RETRY_ATTEMPTS", "0"),
         ("MTA_RETRY_ATTEMPTS", "-71"),
         ("MTA_RETRY_ATTEMPTS", "secret"),

@@ -426,6 +426,31 @@ def test_bad_rows_are_shown_and_may_be_left_out(load: Loads, site: Soda) -> None
     assert "9,RIDERSHIP 'many' is no number" in aside
 
 
+def test_an_answer_that_does_not_end_is_left(load: Loads, site: Soda) -> None:
+    """As soon as there are more rows than were counted."""
+    header, *rows = expected_lines(in_order(WEEK))
+    body = header + b"".join(rows) * 100
+    site.fail(Fault(on=".csv", body=body, content_type="text/csv"))
+    received = []
+    part = Load(label(SATURDAY), RIDERSHIP, load.lake, None, load.folder, "run", Patience(2, 1, 0.001), TODAY)
+
+    def watch(chunks: Iterator[bytes], *_: object) -> Iterator[bytes]:
+        for chunk in chunks:
+            received.append(len(chunk))
+            yield chunk
+
+    assert part.make(load.client, load.settings, 0, watch).content.rows == ROWS
+    assert sum(received) < 3 * len(header + b"".join(rows))
+
+
+def test_a_number_that_is_none_is_a_bad_row_and_one_beyond_measure_is_refused(load: Loads, site: Soda) -> None:
+    for value, said in (("12\n", r"1 bad row, .* is no number"), ("1e999", "is no number"), ("9" * 400, "beyond all")):
+        site.revise(LIVE, "UPDATE {set} SET ridership = ? WHERE rowid = 5", value)
+        with pytest.raises(Refused, match=said):
+            load()
+    assert load.objects == []
+
+
 def test_a_day_of_which_nothing_is_there_is_no_whole_week(load: Loads, site: Soda) -> None:
     site.revise(LIVE, "DELETE FROM {set} WHERE transit_timestamp LIKE '2026-09-08%'")
     with pytest.raises(Refused, match="rows of 6 days only, expected 7"):
@@ -451,6 +476,9 @@ def test_a_week_that_is_not_complete_is_not_published_yet(load: Loads, site: Sod
     [
         (Fault(on="count(", body=b'[{"n":"many","last":"2026-09-11T23:00:00.000"}]'), "was asked for a count and said"),
         (Fault(on="count(", body=b'[{"n":"3000","last":"soon"}]'), "was asked for a time and said 'soon'"),
+        (Fault(on="count(", body=b'[{"n":"' + b"9" * 5000 + b'"}]'), "was asked for a count and said"),
+        (Fault(on="count(", status=400, body=b"[" * 50_000), "400 Bad Request from 127.0.0.1, expected 200"),
+        (Fault(on=".csv", status=302, headers={"Location": "http://a..b/"}), "check the address"),
         (Fault(on=".csv", status=400), "400 Bad Request from 127.0.0.1, which says 'Status 400, as ordered'"),
     ],
 )
@@ -485,6 +513,33 @@ def test_the_token_goes_to_its_own_host_alone_and_is_never_shown(site: Soda, web
     assert {seen.headers.get("x-app-token") for seen in site.requests} == {"t0p-s3cret"}
     assert [seen.headers.get("x-app-token") for seen in web.requests] == [None]
     assert all("t0p-s3cret" not in path.read_text(errors="replace") for path in load.objects)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(on=".csv", body=b'{"message":"Invalid app_token t0p-s3cret"}\n', times=9),
+        Fault(on="count(", body=b'[{"n":"t0p-s3cret"}]'),
+        Fault(on="count(", body=b'[{"n":"3000","last":"t0p-s3cret"}]'),
+        Fault(on=".csv", headers={"Content-Encoding": "t0p-s3cret"}),
+        Fault(on=".csv", status=302, headers={"Location": "http://t0p-s3cret..x/"}, times=9),
+    ],
+)
+def test_a_site_that_repeats_the_token_does_not_get_it_said(
+    site: Soda, tmp_path: Path, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.fail(fault)
+    load = Loads(site, tmp_path, token="t0p-s3cret")
+    with pytest.raises(EtlError) as said:
+        load()
+    assert "t0p-s3cret" not in str(said.value) + caplog.text
+
+
+def test_a_version_that_repeats_the_token_is_no_fact(site: Soda, tmp_path: Path) -> None:
+    site.fail(Fault(on="count(", headers={"ETag": '"t0p-s3cret"'}, times=2))
+    load = Loads(site, tmp_path, token="t0p-s3cret")
+    load()
+    assert load.facts()["source_etag"] == '"..."'
 
 
 def test_without_a_token_none_is_sent_and_no_cache_may_answer(load: Loads, site: Soda) -> None:
@@ -658,6 +713,36 @@ def test_a_week_of_two_years_is_one_week_in_order(turnstile: Loads, site: Soda) 
     site.put("v5y5-mwpb", TURNSTILE_COLUMNS, [row for row in rows if row[6] >= "2017"])
     assert turnstile(TURNSTILE, saturday).rows == 600
     assert turnstile.content(TURNSTILE, saturday) == as_ruled(body)
+
+
+@pytest.mark.parametrize("fault", ["another column", "a short row", "a lone CR"])
+def test_a_second_set_that_is_not_like_the_first_is_refused(turnstile: Loads, site: Soda, fault: str) -> None:
+    saturday = date(2017, 1, 7)
+    rows = turnstile_rows(published(saturday))
+    site.put("ekwu-khcy", TURNSTILE_COLUMNS, [row for row in rows if row[6] < "2017"])
+    columns = [({"unit": "units"}.get(name, name), kind) for name, kind in TURNSTILE_COLUMNS]
+    late = [row for row in rows if row[6] >= "2017"]
+    site.put("v5y5-mwpb", columns if fault == "another column" else TURNSTILE_COLUMNS, late)
+    if fault != "another column":
+        bad = b'"A002","R051"\n' if fault == "a short row" else b'"A002"\rx' + b',"1"' * 10 + b"\n"
+        head = (",".join(f'"{name}"' for name, _ in TURNSTILE_COLUMNS) + "\n").encode()
+        site.fail(Fault(on="v5y5-mwpb.csv", body=head + bad * len(late), content_type="text/csv"))
+    else:
+        site.fail(Fault(on="v5y5-mwpb.csv", body=b'"c_a","units"\n' + b'"A002","R1"\n' * len(late)))
+    with pytest.raises(Refused, match=r"columns of the data sets differ|bad rows, 0 allowed"):
+        turnstile(TURNSTILE, saturday)
+
+
+def test_a_refresh_of_two_sets_of_which_one_says_no_time_looks_at_both(load: Loads, site: Soda) -> None:
+    saturday, turn = date(2025, 1, 4), "2025-01-01"
+    rows = ridership_week(saturday, 1200)
+    site.put(MIDDLE, COLUMNS, [row for row in rows if row[0] < turn])
+    site.put(LIVE, COLUMNS, [row for row in rows if row[0] >= turn])
+    silent = Fault(on=f"{MIDDLE}.json", headers={"Last-Modified": None}, times=9)
+    site.fail(silent)
+    load(saturday=saturday)
+    site.revise(MIDDLE, "UPDATE {set} SET ridership = '99' WHERE transit_timestamp LIKE '2024-12-30T08%'")
+    assert load(saturday=saturday, refresh=True).state == "replaced"
 
 
 def test_the_missing_stations_of_2022_stay_empty_and_are_counted(turnstile: Loads, site: Soda) -> None:
