@@ -424,7 +424,7 @@ def test_weeks_outside_the_coverage_fail_it_and_the_others_land(fleet: Fleet, ye
     last = date(2024, 2, 17)
     year.serve(f"/turnstile_{label(last)}.txt", Answer(small_week(last)))
     with fleet.worker("outside"):
-        state = fleet.backfill("outside", last, date(2024, 2, 29))
+        state = fleet.backfill("outside", last, date(2024, 2, 29), feed="turnstile")
     assert state.is_failed()
     assert str(state.message).startswith("1 part: 1 landed, 1 outside. 240224: outside what turnstile has published")
     assert content(fleet.lake, "turnstile/240217.csv.gz") == expected(small_week(last))
