@@ -25,7 +25,7 @@ from header import check_header, refuse_page
 from sources import Form, OldForm
 from tables import WHOLE, mapped, parse, plain
 
-BLOCK = 1 << 19  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks
+BLOCK = 3 << 17  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks
 SHOWN = 5  # bad rows shown in an error
 BLANK = " \t\r\n\v\f"  # what pyarrow's ascii trim strips
 NUMBER = r"^(-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?)?$"  # or nothing
@@ -168,10 +168,13 @@ class Reading:
     def _count(self, table: pa.Table) -> None:
         """Note what the facts say of the values."""
         for name in self.feed.columns:
-            if empty := pc.sum(pc.equal(pc.binary_length(table[name]), 0)).as_py():
-                self.empty[name] += empty
+            lengths = pc.binary_length(table[name])
+            if pc.min(lengths).as_py() == 0:
+                self.empty[name] += pc.sum(pc.equal(lengths, 0)).as_py()
         for name in self.feed.summed:
-            numbers = table[name].filter(pc.not_equal(table[name], ""))
+            numbers = table[name]
+            if self.empty[name]:
+                numbers = numbers.filter(pc.not_equal(numbers, ""))
             self.sums[name] += pc.sum(pc.cast(numbers, pa.float64()), min_count=0).as_py()
             if not isfinite(self.sums[name]):
                 raise Refused(f"{name} has a number beyond all measure; nothing loaded, look at the file")
@@ -290,7 +293,7 @@ class Reading:
         found = sorted(set(self.days.values()))
         return Content(
             self.rows, self.bad_rows, str(found[0]), str(found[-1]), len(found), **sums,
-            empty=dict(self.empty),
+            empty={name: count for name, count in self.empty.items() if count},
             sums={name: int(total) if float(total).is_integer() else total for name, total in self.sums.items()},
         )  # fmt: skip
 
