@@ -28,7 +28,7 @@ from tables import WHOLE, mapped, parse, plain
 BLOCK = 3 << 17  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks
 SHOWN = 5  # bad rows shown in an error
 BLANK = " \t\r\n\v\f"  # what pyarrow's ascii trim strips
-NUMBER = r"^(-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?)?$"  # or nothing
+NUMBER = r"(-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?)?"  # or nothing
 
 
 @dataclass(frozen=True)
@@ -90,13 +90,12 @@ class Reading:
     def __post_init__(self) -> None:
         self.form = self.published or self.feed.form
         self.old = self.form if isinstance(self.form, OldForm) else None
-        numbered = self.feed.tidied and not self.published
-        self.names = ["", *self.feed.columns] if numbered else list(self.feed.columns)
+        self.numbered = self.feed.tidied and not self.published
+        self.names = [""] * self.numbered + list(self.feed.columns)
         self.expected = str(len(self.names))
         if self.old:
             self.names = [*self.old.keys, *self.old.group]
             self.expected = f"{len(self.old.keys)} and {len(self.old.group)} for each of 1 to {self.old.most} rows"
-        self.numbered = numbered
         self.week_days = days(saturday(self.week))
         self.days: dict[str, date] = {}  # of the rows, as the file writes them
         self.day_at, self.counters_at, self.numbers_at = self.names.index(self.feed.day[0]), *(
@@ -203,7 +202,7 @@ class Reading:
             if not pc.all(pc.ascii_is_decimal(table[at]), min_count=0).as_py():
                 raise _Suspicious
         for at in self.numbers_at:
-            if not pc.all(pc.match_substring_regex(pc.unique(table[at]), NUMBER), min_count=0).as_py():
+            if not pc.all(pc.match_substring_regex(pc.unique(table[at]), f"^{NUMBER}$"), min_count=0).as_py():
                 raise _Suspicious
         if not all(map(self._day, pc.unique(table[self.day_at]).to_pylist())):
             raise _Suspicious
@@ -280,7 +279,7 @@ class Reading:
             if not (value.isascii() and value.isdecimal()):
                 return f"{self.names[at]} {fields[at]!r} is no whole number"
         for at in self.numbers_at:
-            if not re.fullmatch(NUMBER[1:-1], fields[at], re.ASCII):
+            if not re.fullmatch(NUMBER, fields[at], re.ASCII):
                 return f"{self.names[at]} {fields[at]!r} is no number"
         return None
 

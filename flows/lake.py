@@ -75,7 +75,7 @@ class Facts(BaseModel):
         """The facts as stored, or None where some are missing or they speak of another file or another week."""
         try:
             facts = cls.model_validate(said)
-        except (ValidationError, ValueError):
+        except ValidationError:
             return None
         fit = (facts.size, facts.crc32c) == (size, crc32c) and key.endswith(f"{facts.feed}/{facts.week}.csv.gz")
         return facts if fit else None

@@ -247,10 +247,9 @@ class Load:
         Raises:
             EtlError: the object is not whole, or the lake cannot be read or written.
         """
-        if seen.facts is None:
-            facts = self._facts(self._examined(), Body(""), "")
-            self.lake.set_facts(self.key, seen, facts, self.patience)
-            seen = replace(seen, facts=facts)
+        if seen.facts is None and self.known:
+            self.lake.set_facts(self.key, seen, self.known, self.patience)
+            seen = replace(seen, facts=self.known)
         return self._there(seen)
 
     def _there(self, seen: Found | None, reason: str = "") -> Outcome:

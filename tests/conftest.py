@@ -169,6 +169,12 @@ def wait_until(happened: Callable[[], Any], fault: str, seconds: float = 60) -> 
     return found
 
 
+def said_by_processes(code: str, folder: Path) -> set[bytes]:
+    """What a piece of code prints in two processes that hash texts differently."""
+    seeds = ({"PYTHONHASHSEED": seed} for seed in ("1", "2"))
+    return {subprocess.check_output([sys.executable, "-c", code], cwd=folder, env=os.environ | seed) for seed in seeds}
+
+
 def content(lake: Path, key: str = KEY) -> bytes:
     """What an object in a folder lake unpacks to."""
     return gzip.decompress((lake / key).read_bytes())

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import re
 import sqlite3
 import subprocess
@@ -22,6 +21,7 @@ import pytest
 
 import hourly
 import soda
+from conftest import said_by_processes
 from hourly import DAILY, FULL_WEEK, RIDERSHIP, TURNSTILE, daily_week, ridership_week, turnstile_rows
 from soda import RIDERSHIP_SET, Fault, Soda
 from weeks import make_week
@@ -517,11 +517,7 @@ def test_the_same_week_is_the_same_rows_in_every_process() -> None:
         "import hashlib, datetime; from hourly import ridership_week;"
         "print(hashlib.sha256(repr(ridership_week(datetime.date(2026, 9, 5), 2500)).encode()).hexdigest())"
     )
-    folder = Path(hourly.__file__).parent
-    hashes = {
-        subprocess.check_output([sys.executable, "-c", code], cwd=folder, env=os.environ | {"PYTHONHASHSEED": seed})
-        for seed in ("1", "2")
-    }
+    hashes = said_by_processes(code, Path(hourly.__file__).parent)
     assert hashes == {f"{hashlib.sha256(repr(WEEK).encode()).hexdigest()}\n".encode()}
     assert ridership_week(SATURDAY, ROWS, seed=1) != WEEK
     later = ridership_week(SATURDAY + timedelta(weeks=1), ROWS)

@@ -1,16 +1,14 @@
 """The generated weeks have the published form: a benchmark on anything else would measure another job."""
 
 import itertools
-import os
 import re
-import subprocess
-import sys
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import weeks
+from conftest import said_by_processes
 from weeks import make_week, write_big
 
 SATURDAY = date(2024, 1, 6)  # its week holds a change of year
@@ -68,11 +66,7 @@ def test_the_same_week_is_the_same_bytes_in_every_process() -> None:
         "import hashlib, datetime; from weeks import make_week;"
         "print(hashlib.sha256(make_week(datetime.date(2024, 1, 6), 5000)).hexdigest())"
     )
-    folder = Path(weeks.__file__).parent
-    hashes = {
-        subprocess.check_output([sys.executable, "-c", code], cwd=folder, env=os.environ | {"PYTHONHASHSEED": seed})
-        for seed in ("1", "2")
-    }
+    hashes = said_by_processes(code, Path(weeks.__file__).parent)
 
     assert len(hashes) == 1
 
