@@ -18,7 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flows"))  # its modules import each other as siblings
 
-from settings import Settings
+from mta_weekly.settings import Settings
 
 HOST = "127.0.0.1"
 STEERING = ("MTA_", "PREFECT_", "GOOGLE_", "STORAGE_EMULATOR_HOST", "SSL_CERT_")  # what these name may not exist

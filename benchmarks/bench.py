@@ -25,13 +25,13 @@ from statistics import median
 import alone
 import many
 import soda
-from check import Content
-from convert import convert
-from download import Body, fetch, web_client
-from feeds import TURNSTILE
 from measure import PEER, PEER_IS_HERE, Cost, Row, curl_gzip, memory_row, middle, run, seconds, speed
-from retry import Patience
-from settings import ROOT, read_settings
+from mta_weekly.content.check import Content
+from mta_weekly.content.convert import convert
+from mta_weekly.feeds.catalog import TURNSTILE
+from mta_weekly.fetch.http import Body, fetch, web_client
+from mta_weekly.retry import Patience
+from mta_weekly.settings import ROOT, read_settings
 from weeks import make_week, write_big
 
 SATURDAY = date(2024, 1, 6)

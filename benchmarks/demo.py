@@ -21,7 +21,7 @@ from typing import Any
 
 from alone import environment, serving
 from hourly import RIDERSHIP, ridership_week
-from settings import ROOT
+from mta_weekly.settings import ROOT
 from soda import RIDERSHIP_SET, Soda
 from weeks import make_week
 

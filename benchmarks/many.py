@@ -9,9 +9,9 @@ from pathlib import Path
 from shutil import rmtree
 from statistics import median
 
-from feeds import TURNSTILE
-from file_dates import label, saturdays
 from measure import PEER, PEER_IS_HERE, Cost, Row, curl_gzip, memory_row, middle, run, seconds
+from mta_weekly.feeds.catalog import TURNSTILE
+from mta_weekly.feeds.weeks import label, saturdays
 from weeks import make_legacy_week, make_week
 
 COMMAND = "flows/etl_web_to_gcs.py"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from settings import ROOT
+from mta_weekly.settings import ROOT
 
 MEMORY_REACH = 80  # MiB over an empty flow
 PEER = "curl | gzip -6"

@@ -20,7 +20,7 @@ from prefect.infrastructure.container import DockerContainer, ImagePullPolicy
 import script  # lets the others be found
 
 # isort: split
-from errors import BadArgument, EtlError
+from mta_weekly.errors import BadArgument, EtlError
 
 PREFECT_HOME = "/opt/prefect/data/prefect"  # the image's; an agent's own, a path of its machine, would travel instead
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|PRIVATE|AUTH|HEADER|DSN|(^|_)PAT(_|$)", re.IGNORECASE)

@@ -20,7 +20,7 @@ from prefect_gcp import GcpCredentials
 import script  # lets the others be found
 
 # isort: split
-from errors import EtlError
+from mta_weekly.errors import EtlError
 
 DEFAULT_NAME = "blk-gcp-svc-acc"
 LARGEST = 64 * 1024  # bytes; a key has 2.4 KB

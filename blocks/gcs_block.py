@@ -20,12 +20,12 @@ from pydantic.v1 import ValidationError
 import script  # lets the others be found
 
 # isort: split
-from errors import EtlError, LakeFailed
 from gcp_acc_block import DEFAULT_NAME as DEFAULT_ACCOUNT
-from lake import BLOCK, DEFAULT_BLOCK
-from lake_bucket import BucketLake
-from retry import Patience
-from settings import read_settings
+from mta_weekly.errors import EtlError, LakeFailed
+from mta_weekly.lake.gcs import BucketLake
+from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK
+from mta_weekly.retry import Patience
+from mta_weekly.settings import read_settings
 
 DEFAULT_NAME = DEFAULT_BLOCK.removeprefix(BLOCK)
 

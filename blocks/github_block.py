@@ -16,7 +16,7 @@ from pydantic.v1 import SecretStr
 import script  # lets the others be found
 
 # isort: split
-from errors import BadArgument
+from mta_weekly.errors import BadArgument
 
 
 def parser() -> argparse.ArgumentParser:

@@ -24,8 +24,8 @@ from prefect.settings import PREFECT_API_URL
 from pydantic.v1 import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-import cli
-from errors import BadArgument, EtlError, sentence
+from mta_weekly.command import command as cli
+from mta_weekly.errors import BadArgument, EtlError, sentence
 
 DONE, FAILED, BAD_ARGUMENT, INTERRUPTED = cli.LANDED, cli.NOT_LANDED, cli.BAD_ARGUMENT, cli.INTERRUPTED  # exit codes
 NO_NAME = re.compile(r"[/%&<>?#\\'\"`$]|^\.{1,2}$")  # Prefect forbids some; others it would read as part of an address

@@ -17,7 +17,7 @@ import weekly  # lets the others be found
 # isort: split
 import script
 from backfill import backfill_flow
-from errors import BadArgument, EtlError
+from mta_weekly.errors import BadArgument, EtlError
 
 ROOT = "/opt/prefect"  # of the code in the image
 BACKFILL = "flows/backfill.py:backfill_flow"

@@ -25,8 +25,8 @@ import weekly  # lets the others be found
 
 # isort: split
 import script
-from errors import BadArgument, EtlError, sentence
 from github_block import reference, repository
+from mta_weekly.errors import BadArgument, EtlError, sentence
 
 # What git reads: no waiting for somebody to type a login, nor longer than 60 s for a server that sends nothing.
 GIT = {"GIT_TERMINAL_PROMPT": "0", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}

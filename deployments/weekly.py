@@ -27,11 +27,11 @@ import script  # lets the others be found
 # isort: split
 from croniter import CroniterBadDateError, croniter
 
-from errors import BadArgument, EtlError
 from etl_web_to_gcs import main_flow
-from feeds import AUTO, CHOICES
-from lake import BLOCK, DEFAULT_BLOCK, check_name
-from settings import VERSION
+from mta_weekly.errors import BadArgument, EtlError
+from mta_weekly.feeds.catalog import AUTO, CHOICES
+from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK, check_name
+from mta_weekly.settings import VERSION
 
 SATURDAY_AT_NINE, NEW_YORK = "0 9 * * 6", "America/New_York"
 MOST_WEEKS = 5_200  # a hundred years

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-import cli
+from mta_weekly.command import command as cli
 
 ARGUMENTS = cli.begin(cli.backfill_parser(), sys.argv[1:]) if __name__ == "__main__" else {}  # before Prefect loads
 
@@ -25,20 +25,20 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed, State
 
-import file_dates
-import progress
-from api import ask, faults, log_to_api
-from errors import BadArgument, EtlError
 from etl_web_to_gcs import main_flow
-from feeds import AUTO, Feed, Succession, feed_named
-from file_dates import Asked, label
-from lake import BLOCK, Facts, Lake
-from lakes import open_lake, which_lake
-from outcomes import not_loaded, plural
-from parts import Part, counted, cut, total
-from retry import Patience
-from runs import deployment_named, ends, key_of, start
-from settings import LONGEST, new_york_today, read_settings
+from mta_weekly.backfill_parts import Part, counted, cut, total
+from mta_weekly.command import progress
+from mta_weekly.errors import BadArgument, EtlError
+from mta_weekly.feeds import weeks as file_dates
+from mta_weekly.feeds.catalog import AUTO, Feed, Succession, feed_named
+from mta_weekly.feeds.weeks import Asked, label
+from mta_weekly.lake.objects import BLOCK, Facts, Lake
+from mta_weekly.orchestration.deployment_runs import deployment_named, ends, key_of, start
+from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
+from mta_weekly.orchestration.prefect_api import ask, faults, log_to_api
+from mta_weekly.outcomes import not_loaded, plural
+from mta_weekly.retry import Patience
+from mta_weekly.settings import LONGEST, new_york_today, read_settings
 
 log = logging.getLogger("mta.backfill")
 AGENTS = "prefect-agent"  # the type of a pool that has no workers

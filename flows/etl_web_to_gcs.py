@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
-import cli
+from mta_weekly.command import command as cli
 
 ARGUMENTS = (
     cli.begin(cli.parser(), sys.argv[1:]) if __name__ == "__main__" else {}
@@ -23,22 +23,22 @@ from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed, State
 from pydantic import SecretStr
 
-import file_dates
-import progress
-import socrata
-from api import log_to_api, secret
-from download import Web, web_client
-from errors import BadArgument, EtlError
-from feeds import AUTO, Feed, Succession, feed_named
-from file_dates import Asked, Plan, label, saturday
-from lake import BLOCK, Found
-from lakes import open_lake, which_lake
-from load import Load, Local, address
-from outcomes import Outcome, counted, missing, not_loaded, total, waiting
-from retry import Patience
-from settings import Settings, new_york_today, plain_token, read_settings
-from sources import Table
-from spool import work_folder
+from mta_weekly.command import progress
+from mta_weekly.errors import BadArgument, EtlError
+from mta_weekly.feeds import weeks as file_dates
+from mta_weekly.feeds.catalog import AUTO, Feed, Succession, feed_named
+from mta_weekly.feeds.sources import Table
+from mta_weekly.feeds.weeks import Asked, Plan, label, saturday
+from mta_weekly.fetch import socrata
+from mta_weekly.fetch.http import Web, web_client
+from mta_weekly.lake.objects import BLOCK, Found
+from mta_weekly.load import Load, Local, address
+from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
+from mta_weekly.orchestration.prefect_api import log_to_api, secret
+from mta_weekly.outcomes import Outcome, counted, missing, not_loaded, total, waiting
+from mta_weekly.retry import Patience
+from mta_weekly.settings import Settings, new_york_today, plain_token, read_settings
+from mta_weekly.spool import work_folder
 
 log = logging.getLogger("mta")
 WHO_ASKS = "mta-socrata-app-token"  # a Secret block, with the app token of a Socrata site

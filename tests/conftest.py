@@ -64,9 +64,9 @@ def real_week(week: str) -> tuple[bytes, bytes]:
 
 def converted_as_ruled(body: bytes, week: str, path: Path, allowed: int, ruled: Any) -> Any:
     """What is known of a published file's object; None where it is refused, as (rows, bad rows) or None have it too."""
-    from convert import convert, rejects
-    from errors import Refused
-    from feeds import TURNSTILE
+    from mta_weekly.content.convert import convert, rejects
+    from mta_weekly.errors import Refused
+    from mta_weekly.feeds.catalog import TURNSTILE
 
     path.unlink(missing_ok=True)
     rejects(path).unlink(missing_ok=True)
@@ -116,8 +116,8 @@ def land(
     web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., Ran]:
     """Run the command line in this process (loading Prefect anew takes seconds), against `web`, into tmp_path/lake."""
-    import cli
     import etl_web_to_gcs
+    from mta_weekly.command import command as cli
 
     monkeypatch.setenv("MTA_TURNSTILE_URL", web.url)
     monkeypatch.setenv("MTA_SPOOL", str(tmp_path / "spool"))

@@ -27,14 +27,14 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Cancelling, Completed, Crashed, Pending, Running, Scheduled, State
 
 import backfill
-import cli
-import runs
 import weekly
 from conftest import ROOT, ask, content, ended, expected, small_week, start, wait_until
 from engine import postgres, prefect_server
-from errors import EtlError
-from file_dates import label, saturdays
-from parts import Part, counted, cut, total
+from mta_weekly.backfill_parts import Part, counted, cut, total
+from mta_weekly.command import command as cli
+from mta_weekly.errors import EtlError
+from mta_weekly.feeds.weeks import label, saturdays
+from mta_weekly.orchestration import deployment_runs as runs
 from web import Answer, Web
 
 YEAR = saturdays(date(2015, 1, 1), date(2015, 12, 31))

@@ -33,9 +33,9 @@ from engine import (
     install_runner,
     prefect_server,
 )
-from file_dates import label
 from gcs import Gcs
-from settings import VERSION
+from mta_weekly.feeds.weeks import label
+from mta_weekly.settings import VERSION
 from web import Answer, Web
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
@@ -326,7 +326,7 @@ class TestImage:
         assert user != 0
         assert version == re.search(r"^prefect==(\S+)", (ROOT / "prefect-requirements.txt").read_text(), re.M)[1]
         assert f"prefecthq/prefect:{version}-python3.11" in (ROOT / "Dockerfile").read_text()
-        assert files == sorted(f"/opt/prefect/flows/{path.name}" for path in (ROOT / "flows").glob("*.py"))
+        assert files == sorted(f"/opt/prefect/{path.relative_to(ROOT)}" for path in (ROOT / "flows").rglob("*.py"))
 
     def test_it_runs_the_command(self, engine: docker.DockerClient, image: object, source: Web) -> None:
         published = small_week()
@@ -339,7 +339,7 @@ class TestImage:
 
     def test_no_broken_one_is_built(self, engine: docker.DockerClient, image: object, tmp_path: Path) -> None:
         context = copy_of_project(tmp_path)
-        (context / "flows" / "feeds.py").write_text("import nothing_of_that_name\n")
+        (context / "flows" / "mta_weekly" / "errors.py").write_text("import nothing_of_that_name\n")
         with pytest.raises(AssertionError, match="nothing_of_that_name"):
             build(context)
 

@@ -17,13 +17,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import check
-from check import Content
-from checksums import crc32c_of
 from conftest import converted_as_ruled, expected, real_week
-from convert import convert, examine, rejects
-from errors import GaveUp, Refused, SpoolFailed
-from feeds import TURNSTILE
+from mta_weekly.checksums import crc32c_of
+from mta_weekly.content import check
+from mta_weekly.content.check import Content
+from mta_weekly.content.convert import convert, examine, rejects
+from mta_weekly.errors import GaveUp, Refused, SpoolFailed
+from mta_weekly.feeds.catalog import TURNSTILE
 from weeks import make_week
 
 WEEK, SATURDAY = "240106", date(2024, 1, 6)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from demo import SATURDAY
-from settings import ROOT
+from mta_weekly.settings import ROOT
 from weeks import make_week
 
 DEAD = "http://127.0.0.1:1"

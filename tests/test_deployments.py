@@ -21,7 +21,7 @@ from conftest import Ran, ask, content, expected, small_week
 from engine import bare_repository, committed
 from etl_web_to_gcs import main_flow
 from gcs import Gcs
-from settings import VERSION
+from mta_weekly.settings import VERSION
 from web import Answer, Web
 
 Script = Callable[..., Ran]
@@ -302,7 +302,7 @@ class TestFromARepository:
         [
             ("raise RuntimeError('boom')", "boom"),
             ("import no_such_module", "no_such_module"),
-            ("import feeds, load", "No module named"),
+            ("from mta_weekly import feeds, load", "No module named"),
             ("x = 1", "main_flow"),
             ("main_flow = 1", "main_flow"),
             ("raise SystemExit", "nothing is said"),

@@ -12,12 +12,12 @@ from random import Random
 import httpx
 import pytest
 
-import download as download_module
-import retry
-from download import Body, fetch, not_too_slow, web_client
-from errors import GaveUp, NotPublished, Refused, SourceFailed, TryAgain
-from retry import Patience
-from settings import VERSION, Settings
+from mta_weekly import retry
+from mta_weekly.errors import GaveUp, NotPublished, Refused, SourceFailed, TryAgain
+from mta_weekly.fetch import http as download_module
+from mta_weekly.fetch.http import Body, fetch, not_too_slow, web_client
+from mta_weekly.retry import Patience
+from mta_weekly.settings import VERSION, Settings
 from web import Answer, Web
 
 BODY = Random(240106).randbytes(1_000_000)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from errors import BadArgument
-from feeds import TURNSTILE, Coverage, Feed
-from file_dates import (
+from mta_weekly.errors import BadArgument
+from mta_weekly.feeds.catalog import TURNSTILE, Coverage, Feed
+from mta_weekly.feeds.weeks import (
     Asked,
     Plan,
     days,

@@ -25,13 +25,13 @@ from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 from rich.console import Console
 
-import cli
 import etl_web_to_gcs as etl
-import lakes
-import progress
 from conftest import FILE, KEY, WEEK, Ran, content, expected, small_week
-from file_dates import label, saturdays
 from gcs import Gcs
+from mta_weekly.command import command as cli
+from mta_weekly.command import progress
+from mta_weekly.feeds.weeks import label, saturdays
+from mta_weekly.orchestration import lake_blocks as lakes
 from web import Answer, Web
 
 Land = Callable[..., Ran]

@@ -13,14 +13,14 @@ import google.cloud.storage
 import pytest
 from gcp_storage_emulator.server import create_server
 
-from checksums import crc32c_of
 from conftest import KEY
-from errors import GaveUp, LakeFailed
 from gcs import Fault, Gcs
-from lake import Facts, Lake
-from lake_bucket import BucketLake
-from lake_folder import FolderLake
-from retry import Patience
+from mta_weekly.checksums import crc32c_of
+from mta_weekly.errors import GaveUp, LakeFailed
+from mta_weekly.lake.folder import FolderLake
+from mta_weekly.lake.gcs import BucketLake
+from mta_weekly.lake.objects import Facts, Lake
+from mta_weekly.retry import Patience
 
 PERMISSIONS = ["storage.objects.create", "storage.objects.list"]
 

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import check
-from check import Content
 from conftest import Ran, content, converted_as_ruled, small_week
-from convert import convert, examine, rejects
-from errors import Refused
-from feeds import TURNSTILE
+from mta_weekly.content import check
+from mta_weekly.content.check import Content
+from mta_weekly.content.convert import convert, examine, rejects
+from mta_weekly.errors import Refused
+from mta_weekly.feeds.catalog import TURNSTILE
 from web import Answer, Web
 from weeks import make_legacy_week, make_week
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import check
-import lines
-from convert import convert
-from feeds import DAILY
+from mta_weekly import csv_rows as lines
+from mta_weekly.content import check
+from mta_weekly.content.convert import convert
+from mta_weekly.feeds.catalog import DAILY
 
 texts = st.text(st.sampled_from("ab,\"\n\r é東\t;'#"), max_size=12)
 rows = st.lists(st.lists(texts, min_size=3, max_size=3), max_size=30)

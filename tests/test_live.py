@@ -14,15 +14,15 @@ import pytest
 from prefect.blocks.system import Secret
 from prefect.states import State
 
-import cli
 import etl_web_to_gcs as etl
 from conftest import Ran, content, small_week
-from feeds import RIDERSHIP, TURNSTILE, feed_named
-from file_dates import expected_on, label, newest_complete, newest_due, saturdays
 from hourly import DAILY as DAILY_COLUMNS
 from hourly import RIDERSHIP as COLUMNS
 from hourly import TURNSTILE as TURNSTILE_COLUMNS
 from hourly import daily_week, ridership_week, turnstile_rows
+from mta_weekly.command import command as cli
+from mta_weekly.feeds.catalog import RIDERSHIP, TURNSTILE, feed_named
+from mta_weekly.feeds.weeks import expected_on, label, newest_complete, newest_due, saturdays
 from soda import RIDERSHIP_SET, Fault, Soda
 from web import Answer, Web
 

@@ -13,17 +13,17 @@ import google.cloud.storage
 import pytest
 
 from conftest import FILE, KEY, WEEK, expected, small_week
-from download import web_client
-from errors import EtlError
-from feeds import TURNSTILE
 from gcs import Gcs
-from lake import Lake, Published
-from lake_bucket import BucketLake
-from lake_folder import FolderLake
-from load import Load
-from outcomes import Outcome
-from retry import Patience
-from settings import Settings
+from mta_weekly.errors import EtlError
+from mta_weekly.feeds.catalog import TURNSTILE
+from mta_weekly.fetch.http import web_client
+from mta_weekly.lake.folder import FolderLake
+from mta_weekly.lake.gcs import BucketLake
+from mta_weekly.lake.objects import Lake, Published
+from mta_weekly.load import Load
+from mta_weekly.outcomes import Outcome
+from mta_weekly.retry import Patience
+from mta_weekly.settings import Settings
 from web import Answer, Web
 
 LINES = small_week().decode().splitlines(keepends=True)

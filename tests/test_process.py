@@ -32,8 +32,8 @@ from conftest import (
     wait_until,
 )
 from engine import prefect_server
-from file_dates import label, saturday, saturdays
 from gcs import Gcs
+from mta_weekly.feeds.weeks import label, saturday, saturdays
 from web import Answer, Web
 
 

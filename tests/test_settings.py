@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-import settings
-from errors import BadArgument
-from settings import ROOT, VERSION, Settings, new_york_today, read_settings
+from mta_weekly import settings
+from mta_weekly.errors import BadArgument
+from mta_weekly.settings import ROOT, VERSION, Settings, new_york_today, read_settings
 
 DEFAULTS = {
     "lake": None,
@@ -50,7 +50,7 @@ def test_the_root_is_the_projects_wherever_the_command_was_started(
 
     assert (ROOT / "pyproject.toml").is_file()
     assert read_settings().spool == ROOT / "data" / "spool"
-    assert settings.__file__ == str(ROOT / "flows" / "settings.py")
+    assert settings.__file__ == str(ROOT / "flows" / "mta_weekly" / "settings.py")
 
 
 def test_the_version_is_that_of_the_project() -> None:

@@ -18,19 +18,19 @@ from typing import Any
 import pytest
 
 from conftest import expected as as_ruled
-from download import web_client
-from errors import EtlError, GaveUp, NotPublished, Refused, SourceFailed
-from feeds import DAILY, RIDERSHIP, TURNSTILE, Feed
-from file_dates import label
 from hourly import DAILY as DAILY_COLUMNS
 from hourly import RIDERSHIP as COLUMNS
 from hourly import TURNSTILE as TURNSTILE_COLUMNS
 from hourly import daily_week, ridership_week, turnstile_rows
-from lake_folder import FolderLake
-from load import Load
-from outcomes import Outcome
-from retry import Patience
-from settings import Settings
+from mta_weekly.errors import EtlError, GaveUp, NotPublished, Refused, SourceFailed
+from mta_weekly.feeds.catalog import DAILY, RIDERSHIP, TURNSTILE, Feed
+from mta_weekly.feeds.weeks import label
+from mta_weekly.fetch.http import web_client
+from mta_weekly.lake.folder import FolderLake
+from mta_weekly.load import Load
+from mta_weekly.outcomes import Outcome
+from mta_weekly.retry import Patience
+from mta_weekly.settings import Settings
 from soda import Fault, Soda
 from web import Answer, Web
 from weeks import HEADER, make_week

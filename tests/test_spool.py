@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-import spool
-from errors import SpoolFailed
-from spool import work_folder
+from mta_weekly import spool
+from mta_weekly.errors import SpoolFailed
+from mta_weekly.spool import work_folder
 
 HOLD = """
 import sys
 from pathlib import Path
-from spool import work_folder
+from mta_weekly.spool import work_folder
 
 with work_folder(Path(sys.argv[1])) as folder:
     (folder / "240106.csv.gz").write_bytes(b"half a week")

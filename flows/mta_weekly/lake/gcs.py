@@ -10,10 +10,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
-from checksums import crc32c_of
-from errors import LakeFailed, TryAgain
-from lake import Facts, Found, Published, changed
-from retry import Patience, seconds_to_wait
+from mta_weekly.checksums import crc32c_of
+from mta_weekly.errors import LakeFailed, TryAgain
+from mta_weekly.lake.objects import Facts, Found, Published, changed
+from mta_weekly.retry import Patience, seconds_to_wait
 
 CONTENT_TYPE = "application/gzip"
 # What the methods below need: the role Storage Object User has them all.

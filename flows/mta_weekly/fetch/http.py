@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import httpx
 
-from errors import EtlError, NoAnswer, NotPublished, SourceFailed, TryAgain, Unchanged
-from retry import Patience, seconds_to_wait
-from settings import VERSION, Settings
+from mta_weekly.errors import EtlError, NoAnswer, NotPublished, SourceFailed, TryAgain, Unchanged
+from mta_weekly.retry import Patience, seconds_to_wait
+from mta_weekly.settings import VERSION, Settings
 
 SLOWEST = 1000  # bytes a second; a week would take half a day
 PASSING = {202, 408, 425, 429}  # and every 5xx: RFC 9110 and RFC 6585 say these may pass; 202 is Socrata's "not yet"

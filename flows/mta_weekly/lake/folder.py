@@ -10,10 +10,10 @@ from pathlib import Path
 # flock where the system has it: two runs on one folder take turns, and a dead one lets go.
 from filelock import FileLock
 
-from checksums import crc32c_of
-from errors import LakeFailed
-from lake import Facts, Found, Published, changed
-from retry import Patience
+from mta_weekly.checksums import crc32c_of
+from mta_weekly.errors import LakeFailed
+from mta_weekly.lake.objects import Facts, Found, Published, changed
+from mta_weekly.retry import Patience
 
 COPY = 1 << 20  # bytes
 ASIDE = ".mta-etl"  # in the lake, for locks and for files that are being written

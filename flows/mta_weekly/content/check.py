@@ -17,13 +17,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-import lines
-from errors import Refused
-from feeds import Feed
-from file_dates import days, saturday
-from header import check_header, refuse_page
-from sources import Form, OldForm
-from tables import WHOLE, mapped, parse, plain
+from mta_weekly import csv_rows as lines
+from mta_weekly.content.csv_tables import WHOLE, mapped, parse, plain
+from mta_weekly.content.header import check_header, refuse_page
+from mta_weekly.errors import Refused
+from mta_weekly.feeds.catalog import Feed
+from mta_weekly.feeds.sources import Form, OldForm
+from mta_weekly.feeds.weeks import days, saturday
 
 BLOCK = 3 << 17  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks
 SHOWN = 5  # bad rows shown in an error

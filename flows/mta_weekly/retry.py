@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Self
 
-from errors import GaveUp, TryAgain
-from settings import Settings
+from mta_weekly.errors import GaveUp, TryAgain
+from mta_weekly.settings import Settings
 
 log = logging.getLogger("mta.retry")
 

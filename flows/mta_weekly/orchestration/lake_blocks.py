@@ -9,12 +9,12 @@ from prefect import runtime
 from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import ObjectNotFound
 
-from api import ask, faults
-from errors import BadArgument, LakeFailed
-from lake import BLOCK, DEFAULT_BLOCK, Lake, check_name
-from lake_bucket import BucketLake
-from lake_folder import FolderLake
-from settings import ROOT, Settings
+from mta_weekly.errors import BadArgument, LakeFailed
+from mta_weekly.lake.folder import FolderLake
+from mta_weekly.lake.gcs import BucketLake
+from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK, Lake, check_name
+from mta_weekly.orchestration.prefect_api import ask, faults
+from mta_weekly.settings import ROOT, Settings
 
 ADVICE = "try again, or name a folder"
 DEFAULT_FOLDER = ROOT / "data" / "lake"

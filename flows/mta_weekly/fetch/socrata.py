@@ -15,12 +15,12 @@ from heapq import merge
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-import lines
-from download import Body, Stream, Web, fetch, hide, receive
-from errors import NotPublished, Refused, SourceFailed, TryAgain, Unchanged
-from retry import Patience
-from settings import Settings
-from sources import Form, Table
+from mta_weekly import csv_rows as lines
+from mta_weekly.errors import NotPublished, Refused, SourceFailed, TryAgain, Unchanged
+from mta_weekly.feeds.sources import Form, Table
+from mta_weekly.fetch.http import Body, Stream, Web, fetch, hide, receive
+from mta_weekly.retry import Patience
+from mta_weekly.settings import Settings
 
 LIMIT = 10_000_000  # rows; without a limit the site sends 1,000
 COUNTABLE = 12  # digits

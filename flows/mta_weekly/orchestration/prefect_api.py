@@ -14,7 +14,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.logging.handlers import APILogHandler
 from prefect.utilities.asyncutils import sync_compatible
 
-from errors import ApiFailed, sentence
+from mta_weekly.errors import ApiFailed, sentence
 
 
 @contextmanager

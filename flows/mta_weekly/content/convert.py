@@ -18,14 +18,14 @@ import pyarrow.compute as pc
 from isal import igzip, isal_zlib
 from isal.igzip_lib import IsalError
 
-from check import BLOCK, SHOWN, BadRow, Content, Reading, blocks, too_many_bad_rows
-from checksums import Crc32c, crc32c_of
-from errors import Refused, SpoolFailed
-from feeds import Feed
-from file_dates import saturday
-from sources import Form
-from spool import cannot_write
-from tables import written
+from mta_weekly.checksums import Crc32c, crc32c_of
+from mta_weekly.content.check import BLOCK, SHOWN, BadRow, Content, Reading, blocks, too_many_bad_rows
+from mta_weekly.content.csv_tables import written
+from mta_weekly.errors import Refused, SpoolFailed
+from mta_weekly.feeds.catalog import Feed
+from mta_weekly.feeds.sources import Form
+from mta_weekly.feeds.weeks import saturday
+from mta_weekly.spool import cannot_write
 
 SLICE = 1 << 20  # bytes compressed at once; always the same cut, for isal's output depends on it
 IN_FLIGHT = 1  # blocks parsed ahead of the compression

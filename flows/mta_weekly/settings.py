@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from errors import BadArgument
+from mta_weekly.errors import BadArgument
 
 VERSION = "0.4.0"
 DAY = 86_400.0  # seconds; no wait for a source is longer
@@ -21,7 +21,7 @@ ADDRESS = re.compile(
     r"https?://(\[[0-9a-f:.]+\]|[\w-]{1,63}(\.[\w-]{1,63})*\.?)(:(?P<port>\d{1,5}))?(/(?:(?![?#])[!-~])*)?",
     re.ASCII | re.IGNORECASE,
 )
-ROOT = Path(__file__).resolve().parents[1]  # the project's root, wherever the command was started
+ROOT = Path(__file__).resolve().parents[2]  # the project's root, wherever the command was started
 
 
 def _web_address(value: str) -> str:

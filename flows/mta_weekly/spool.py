@@ -13,7 +13,7 @@ from pathlib import Path
 # flock where the system has it; the kernel lets go when a run dies, however it dies.
 from filelock import FileLock
 
-from errors import SpoolFailed
+from mta_weekly.errors import SpoolFailed
 
 log = logging.getLogger("mta.spool")
 LOCK = "alive.lock"

@@ -6,8 +6,8 @@ docs/add-a-feed.md says how. Knows no transport, no lake and no clock.
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from errors import BadArgument
-from sources import DAY, HOUR, MOMENT, WEEK, DataSet, Form, OldForm, Source, Table, WeeklyFile
+from mta_weekly.errors import BadArgument
+from mta_weekly.feeds.sources import DAY, HOUR, MOMENT, WEEK, DataSet, Form, OldForm, Source, Table, WeeklyFile
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import csv
 import re
 
-from errors import Refused
-from sources import Form
+from mta_weekly.errors import Refused
+from mta_weekly.feeds.sources import Form
 
 
 def check_header(line: bytes, form: Form | None, names: list[str]) -> None:

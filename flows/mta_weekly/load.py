@@ -10,18 +10,18 @@ from pathlib import Path
 
 import httpx
 
-import socrata
-from check import Content
-from convert import convert, examine, rejects, sums_of
-from download import Body, Version, Web, fetch
-from errors import EtlError, LakeFailed, NoAnswer, NotPublished, Refused, TryAgain, Unchanged
-from feeds import Feed
-from file_dates import expected_on, saturday
-from lake import Facts, Found, Lake, Published, changed
-from outcomes import Outcome, differences
-from retry import Patience
-from settings import VERSION, Settings
-from sources import Source, Table
+from mta_weekly.content.check import Content
+from mta_weekly.content.convert import convert, examine, rejects, sums_of
+from mta_weekly.errors import EtlError, LakeFailed, NoAnswer, NotPublished, Refused, TryAgain, Unchanged
+from mta_weekly.feeds.catalog import Feed
+from mta_weekly.feeds.sources import Source, Table
+from mta_weekly.feeds.weeks import expected_on, saturday
+from mta_weekly.fetch import socrata
+from mta_weekly.fetch.http import Body, Version, Web, fetch
+from mta_weekly.lake.objects import Facts, Found, Lake, Published, changed
+from mta_weekly.outcomes import Outcome, differences
+from mta_weekly.retry import Patience
+from mta_weekly.settings import VERSION, Settings
 
 log = logging.getLogger("mta.load")
 

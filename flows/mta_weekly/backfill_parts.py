@@ -7,7 +7,7 @@ from itertools import groupby
 
 from rich.filesize import decimal
 
-from outcomes import plural, tally
+from mta_weekly.outcomes import plural, tally
 
 NAMES = {"month": "%Y-%m", "year": "%Y"}  # how a range can be cut, and what its parts are called
 STATES = ("landed", "there before", "failed", "outside", "not due")

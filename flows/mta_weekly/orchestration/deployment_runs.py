@@ -21,8 +21,8 @@ from prefect.deployments import run_deployment  # type: ignore[attr-defined] # i
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling, Crashed, State
 
-from api import ask, faults
-from errors import ApiFailed, BadArgument, EtlError
+from mta_weekly.errors import ApiFailed, BadArgument, EtlError
+from mta_weekly.orchestration.prefect_api import ask, faults
 
 log = logging.getLogger("mta.runs")
 POLL = 5.0  # seconds between two looks at the runs

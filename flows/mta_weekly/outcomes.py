@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from rich.filesize import decimal
 
-from feeds import Feed, Succession
-from file_dates import Plan, label
-from lake import Facts
+from mta_weekly.feeds.catalog import Feed, Succession
+from mta_weekly.feeds.weeks import Plan, label
+from mta_weekly.lake.objects import Facts
 
 STATES = ("landed", "replaced", "unchanged", "there", "failed", "outside", "not due")
 

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from errors import BadArgument
-from retry import Patience
+from mta_weekly.errors import BadArgument
+from mta_weekly.retry import Patience
 
 BLOCK = "gcs-bucket/"  # a bucket is named by this and the name of its block; anything else is a folder
 DEFAULT_BLOCK = f"{BLOCK}blk-gcs-name"  # the lake where none is named and this one is registered

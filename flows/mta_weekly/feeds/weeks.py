@@ -12,9 +12,9 @@ from typing import Any, Self
 from dateutil import rrule
 from dateutil.relativedelta import SA, relativedelta
 
-from errors import BadArgument
-from feeds import Coverage, Feed, Succession
-from sources import WEEK
+from mta_weekly.errors import BadArgument
+from mta_weekly.feeds.catalog import Coverage, Feed, Succession
+from mta_weekly.feeds.sources import WEEK
 
 LAST_DAY = date(9998, 12, 31)  # the last Saturday of 9999 has no week after it
 

@@ -20,13 +20,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
-import parts
-import progress
-from errors import BadArgument, EtlError, sentence
-from feeds import AUTO, CHOICES, feed_named
-from file_dates import Asked, plan
-from lake import BLOCK, DEFAULT_BLOCK, check_name
-from settings import LONGEST, VERSION, new_york_today, read_settings
+from mta_weekly import backfill_parts as parts
+from mta_weekly.command import progress
+from mta_weekly.errors import BadArgument, EtlError, sentence
+from mta_weekly.feeds.catalog import AUTO, CHOICES, feed_named
+from mta_weekly.feeds.weeks import Asked, plan
+from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK, check_name
+from mta_weekly.settings import LONGEST, VERSION, new_york_today, read_settings
 
 INTERRUPT_GRACE = 3.0  # seconds
 NO_SERVER = "a backfill needs a Prefect server, whose workers take its parts; set PREFECT_API_URL"

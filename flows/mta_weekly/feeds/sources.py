@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from settings import Settings
+from mta_weekly.settings import Settings
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 MOMENT = "%Y-%m-%dT%H:%M:%S.000"  # how data.ny.gov writes a day or an hour: New York's wall clock, without a zone
