@@ -24,10 +24,11 @@ from prefect.settings import PREFECT_API_URL
 from pydantic.v1 import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from mta_weekly.command import command as cli
+from mta_weekly.command.flags import BAD_ARGUMENT, INTERRUPTED, LANDED, NOT_LANDED, OneLineParser
 from mta_weekly.errors import BadArgument, EtlError, sentence
+from mta_weekly.orchestration.prefect_api import prepare_prefect
 
-DONE, FAILED, BAD_ARGUMENT, INTERRUPTED = cli.LANDED, cli.NOT_LANDED, cli.BAD_ARGUMENT, cli.INTERRUPTED  # exit codes
+DONE, FAILED = LANDED, NOT_LANDED  # exit codes
 NO_NAME = re.compile(r"[/%&<>?#\\'\"`$]|^\.{1,2}$")  # Prefect forbids some; others it would read as part of an address
 # What gives a secret away wherever it stands: keys, tokens of GitHub and Prefect, and user:password@ in an address.
 SECRET_VALUE = re.compile(r"PRIVATE KEY|private_key|\bBearer |\bgh[pousr]_|github_pat_|\bpnu_|\bpnb_|://\S*@")
@@ -54,7 +55,7 @@ class Step:
 def parser(description: str, file: str) -> argparse.ArgumentParser:
     """The flags every script has. `file` is the script's own."""
     # A flag cut short might be another one tomorrow, and what follows it a secret in the wrong place.
-    made = cli.OneLineParser(prog=Path(file).name, description=description, allow_abbrev=False)
+    made = OneLineParser(prog=Path(file).name, description=description, allow_abbrev=False)
     made.add_argument("--dry-run", action="store_true", help="check the flags, say what would be done, touch nothing")
     return made
 
@@ -78,7 +79,7 @@ def run(
                 for step in planned:
                     _say(f"would {step.verb} {step.what}")
             else:
-                cli.prepare_prefect()
+                prepare_prefect(False)
                 asyncio.run(_do(planned))
     except KeyboardInterrupt:
         print("interrupted: what was said is done; run it again", file=sys.stderr)

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-from mta_weekly.command import command as cli
+from mta_weekly.command.command import begin_command, run_command
+from mta_weekly.command.flags import backfill_parser
 
-ARGUMENTS = cli.begin(cli.backfill_parser(), sys.argv[1:]) if __name__ == "__main__" else {}  # before Prefect loads
+ARGUMENTS = begin_command(backfill_parser(), sys.argv[1:]) if __name__ == "__main__" else {}  # before Prefect loads
 
 from prefect import flow, runtime
 from prefect.artifacts import create_table_artifact
@@ -29,13 +30,12 @@ from etl_web_to_gcs import main_flow
 from mta_weekly.backfill_parts import Part, counted, cut, total
 from mta_weekly.command import progress
 from mta_weekly.errors import BadArgument, EtlError
-from mta_weekly.feeds import weeks as file_dates
 from mta_weekly.feeds.catalog import AUTO, Feed, Succession, feed_named
-from mta_weekly.feeds.weeks import Asked, label
+from mta_weekly.feeds.weeks import Asked, Plan, label, plan_weeks
 from mta_weekly.lake.objects import BLOCK, Facts, Lake
 from mta_weekly.orchestration.deployment_runs import deployment_named, ends, key_of, start
 from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
-from mta_weekly.orchestration.prefect_api import ask, faults, log_to_api
+from mta_weekly.orchestration.prefect_api import NO_SERVER, ask, faults, log_to_api, prepare_prefect
 from mta_weekly.outcomes import not_loaded, plural
 from mta_weekly.retry import Patience
 from mta_weekly.settings import LONGEST, new_york_today, read_settings
@@ -83,7 +83,7 @@ def backfill_flow(
                 f"concurrency {concurrency}, allow_bad_rows {allow_bad_rows}: must be 1 or more, and 0 or more."
             )
         if not PREFECT_API_URL.value():
-            raise EtlError(cli.NO_SERVER)
+            raise EtlError(NO_SERVER)
         parts = _Parts.of(start, end, deployment, by, feed, lake)
         parts.check_pool()
         log.info("lake: %s", parts.where)
@@ -130,7 +130,7 @@ class _Parts:
     """What a backfill covers, and where it lands."""
 
     feed: Feed | Succession
-    plan: file_dates.Plan
+    plan: Plan
     cut: dict[str, tuple[date, ...]]
     deployment: DeploymentResponse
     where: str
@@ -139,7 +139,7 @@ class _Parts:
     @classmethod
     def of(cls, start: date, end: date, deployment: str, by: str, feed: str, lake: str | None) -> "_Parts":
         the_feed = feed_named(feed)
-        plan = file_dates.plan(Asked(start=start, end=end), the_feed, new_york_today())
+        plan = plan_weeks(Asked(start=start, end=end), the_feed, new_york_today())
         name = deployment if "/" in deployment else f"{main_flow.name}/{deployment}"
         if not name.startswith(f"{main_flow.name}/"):
             raise BadArgument(f"deployment {name!r}: must be one of the flow {main_flow.name!r}.")
@@ -251,4 +251,4 @@ def _say(part: Part) -> Part:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(backfill_flow, rehearse, ARGUMENTS, by_others=True))
+    sys.exit(run_command(backfill_flow, rehearse, prepare_prefect, ARGUMENTS, by_others=True))

@@ -1,6 +1,6 @@
-"""The flows and tasks: they join the rooms, and say what happened. Run as a command, this is the command line.
+"""The flows and tasks: they join the wings, and say what happened. Run as a command, this is the command line.
 
-What a week is, how it is fetched, checked and published is for the rooms to know; here is what Prefect knows of it.
+What a week is, how it is fetched, checked and published is for mta_weekly/ to know; here is what Prefect knows of it.
 """
 
 import logging
@@ -12,42 +12,42 @@ from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
-from mta_weekly.command import command as cli
+from mta_weekly.command.command import begin_command, run_command
+from mta_weekly.command.flags import weekly_parser
 
 ARGUMENTS = (
-    cli.begin(cli.parser(), sys.argv[1:]) if __name__ == "__main__" else {}
+    begin_command(weekly_parser(), sys.argv[1:]) if __name__ == "__main__" else {}
 )  # before Prefect, which takes seconds to load
 
 from prefect import flow, runtime, task
 from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed, State
-from pydantic import SecretStr
 
 from mta_weekly.command import progress
 from mta_weekly.errors import BadArgument, EtlError
-from mta_weekly.feeds import weeks as file_dates
-from mta_weekly.feeds.catalog import AUTO, Feed, Succession, feed_named
+from mta_weekly.feeds.catalog import AUTO, Feed, Succession, feed_named, tells_newest
 from mta_weekly.feeds.sources import Table
-from mta_weekly.feeds.weeks import Asked, Plan, label, saturday
+from mta_weekly.feeds.weeks import Asked, Plan, is_valid, label, newest_complete, newest_due, plan_weeks, saturday
 from mta_weekly.fetch import socrata
-from mta_weekly.fetch.http import Web, web_client
+from mta_weekly.fetch.client import Web
 from mta_weekly.lake.objects import BLOCK, Found
-from mta_weekly.load import Load, Local, address
+from mta_weekly.load import Load, Local
 from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
-from mta_weekly.orchestration.prefect_api import log_to_api, secret
+from mta_weekly.orchestration.prefect_api import log_to_api, prepare_prefect
+from mta_weekly.orchestration.rehearsal import rehearse
+from mta_weekly.orchestration.source_blocks import open_sources
 from mta_weekly.outcomes import Outcome, counted, missing, not_loaded, total, waiting
 from mta_weekly.retry import Patience
-from mta_weekly.settings import Settings, new_york_today, plain_token, read_settings
+from mta_weekly.settings import Settings, new_york_today, read_settings
 from mta_weekly.spool import work_folder
 
 log = logging.getLogger("mta")
-WHO_ASKS = "mta-socrata-app-token"  # a Secret block, with the app token of a Socrata site
 
 
 @task(task_run_name="newest due week")
 def get_file_date(today: date | None = None, feed: str = AUTO) -> str:
     """The newest due week, yyMMdd: the last Saturday on or before today, less the feed's lag."""
-    return label(file_dates.newest_due(feed_named(feed), today or new_york_today()))
+    return label(newest_due(feed_named(feed), today or new_york_today()))
 
 
 @task(task_run_name="weeks of the period")
@@ -56,13 +56,13 @@ def get_the_file_dates(
 ) -> list[str]:
     """The due weeks, yyMMdd, of a year, of a month (day 0), or from a day on: the first, or all to the month's end."""
     asked = Asked(year, month, day, limit_one)
-    return [label(week) for week in file_dates.plan(asked, feed_named(feed), today or new_york_today()).weeks]
+    return [label(week) for week in plan_weeks(asked, feed_named(feed), today or new_york_today()).weeks]
 
 
 @task(task_run_name="is {year}-{month}-{day} a date of the feed")
 def valid_task(year: int, month: int, day: int, today: date | None = None, feed: str = AUTO) -> bool:
     """Whether a date is real, covered by the feed and not in the future. Never raises; who asks says why."""
-    return file_dates.is_valid(year, month, day, feed_named(feed).coverage, today or new_york_today())
+    return is_valid(year, month, day, feed_named(feed).coverage, today or new_york_today())
 
 
 @task(task_run_name="newest complete week of {feed}")
@@ -73,12 +73,12 @@ def get_complete_week(feed: str, today: date) -> date | None:
     if not isinstance(source, Table):
         return None
     try:
-        with _web(settings, the_feed) as client:
+        with open_sources(settings, the_feed) as client:
             newest = socrata.newest(client, source, settings, Patience.of(settings, the_feed.name), today)
         if newest is None:
             return None
-        complete = file_dates.newest_complete(newest, source.step)
-        return complete if source.at_once else min(complete, file_dates.newest_due(the_feed, today))
+        complete = newest_complete(newest, source.step)
+        return complete if source.at_once else min(complete, newest_due(the_feed, today))
     except EtlError as error:
         log.warning("%s: %s; taking the newest week that is due", the_feed.name, error)
         return None
@@ -127,7 +127,7 @@ def etl_web_to_local(
         if lake.startswith(BLOCK):
             log.info("%s", target)  # which bucket the block speaks of
         target.prepare()
-        client = _web(settings, *feeds.values())
+        client = open_sources(settings, *feeds.values())
         with work_folder(settings.spool) as folder, client, progress.counting(len(weeks)):
             present = target.find(keys.values(), Patience.of(settings, lake))
             loads = [
@@ -217,57 +217,11 @@ def main_flow(
     return ended
 
 
-def rehearse(feed: str, lake: str | None, force: bool, refresh: bool, **parameters: Any) -> Iterator[str]:
-    """What a run would do, line by line; touches nothing. A lake that cannot be read leaves the states unknown."""
-    settings, the_feed, asked = read_settings(), feed_named(feed), Asked.among(parameters)
-    plan = file_dates.plan(asked, the_feed, new_york_today())
-    feeds = {label(week): the_feed.of(week) for week in plan.weeks}
-    present: dict[str, Found] | None = None
-    try:
-        where = which_lake(lake, settings)
-        yield f"lake: {where}"
-        keys = [of.key(week) for week, of in feeds.items()]
-        present = open_lake(where).find(keys, Patience.of(settings, where))
-    except EtlError as error:
-        yield f"states are not known: {error}"
-    if asked.newest and _is_live(the_feed):
-        yield "the newest week that is due; a run asks the source for its newest complete one"
-    for week, of in feeds.items():
-        state = "unknown" if present is None else _would(present.get(of.key(week)), force, refresh)
-        yield f"{week}  {state:15}  {of.key(week)}  {address(of, week, settings)}"
-    yield from (f"{each.week}  {each.state:15}  {each.object}  {each.reason}" for each in not_loaded(plan, the_feed))
-
-
-def _web(settings: Settings, *feeds: Feed | Succession) -> Web:
-    """The way to the sources of these feeds; a Socrata site among them is told who asks."""
-    sources = (source for each in feeds for feed in each.feeds for source in feed.sources)
-    token = settings.socrata_app_token
-    if token is None and any(isinstance(source, Table) for source in sources):
-        try:
-            token = plain_token(SecretStr(secret(WHO_ASKS) or ""))
-        except ValueError as error:
-            raise BadArgument(f"block secret/{WHO_ASKS}: {error}.") from None
-    return web_client(settings, token.get_secret_value() if token else None)
-
-
-def _is_live(feed: Feed | Succession) -> bool:
-    """Whether the source tells which week is its newest."""
-    return isinstance(feed.feeds[-1].sources[0], Table)
-
-
-def _would(seen: Found | None, force: bool, refresh: bool) -> str:
-    if seen is None:
-        return "would load"
-    if force or refresh:
-        return "would replace" if force else "would compare"
-    return "there" if seen.facts else "there, unproved"
-
-
 def _weeks(asked: Asked, feed: Feed | Succession, today: date) -> tuple[Plan, list[str]]:
     """The plan, and its weeks as the run's graph shows how they were found."""
-    plan = file_dates.plan(asked, feed, today)
-    if asked.newest and _is_live(feed) and (complete := get_complete_week(feed.name, today)):
-        plan = file_dates.plan(asked, feed, today, complete)
+    plan = plan_weeks(asked, feed, today)
+    if asked.newest and tells_newest(feed) and (complete := get_complete_week(feed.name, today)):
+        plan = plan_weeks(asked, feed, today, complete)
     elif asked.newest and asked.catch_up == 1:
         return plan, [get_file_date(today, feed.name)]
     if asked.year and (not asked.day or valid_task(asked.year, asked.month, asked.day, today, feed.name)):
@@ -331,4 +285,4 @@ def _ended(outcomes: list[Outcome]) -> State[Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main_flow, rehearse, ARGUMENTS))
+    sys.exit(run_command(main_flow, rehearse, prepare_prefect, ARGUMENTS))

@@ -1,4 +1,4 @@
-"""A load: one week of one feed, from its source to its verified object. Joins the rooms; knows no Prefect."""
+"""A load: one week of one feed, from its source to its verified object. Joins the wings; knows no Prefect."""
 
 import logging
 import time
@@ -10,14 +10,15 @@ from pathlib import Path
 
 import httpx
 
-from mta_weekly.content.check import Content
 from mta_weekly.content.convert import convert, examine, rejects, sums_of
+from mta_weekly.content.summary import Content
 from mta_weekly.errors import EtlError, LakeFailed, NoAnswer, NotPublished, Refused, TryAgain, Unchanged
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import Source, Table
 from mta_weekly.feeds.weeks import expected_on, saturday
-from mta_weekly.fetch import socrata
-from mta_weekly.fetch.http import Body, Version, Web, fetch
+from mta_weekly.fetch import socrata, soda_queries
+from mta_weekly.fetch.client import Web
+from mta_weekly.fetch.http import Body, Version, fetch
 from mta_weekly.lake.objects import Facts, Found, Lake, Published, changed
 from mta_weekly.outcomes import Outcome, differences
 from mta_weekly.retry import Patience
@@ -142,7 +143,7 @@ class Load:
 
         if isinstance(source, Table):
             expected = f"it is expected on {expected_on(self.feed.coverage.due_on(week), self.today)}"
-            stream = socrata.stream(socrata.parts(source, week, settings), form, expected * source.grows(week))
+            stream = socrata.stream(soda_queries.parts(source, week, settings), form, expected * source.grows(week))
         return fetch(client, _address(source, week, settings), consume, self.patience, stream, self._unless(source))
 
     def _unless(self, source: Source) -> Version | None:
@@ -286,7 +287,7 @@ class Load:
 
 
 def _address(source: Source, week: date, settings: Settings) -> str:
-    return socrata.addresses(source, week, settings) if isinstance(source, Table) else source.url(week, settings)
+    return soda_queries.addresses(source, week, settings) if isinstance(source, Table) else source.url(week, settings)
 
 
 def address(feed: Feed, week: str, settings: Settings) -> str:

@@ -17,57 +17,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mta_weekly import csv_rows as lines
+from mta_weekly import csv_rows
 from mta_weekly.content.csv_tables import WHOLE, mapped, parse, plain
 from mta_weekly.content.header import check_header, refuse_page
+from mta_weekly.content.summary import SHOWN, BadRow, Content
 from mta_weekly.errors import Refused
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import Form, OldForm
 from mta_weekly.feeds.weeks import days, saturday
 
 BLOCK = 3 << 17  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks
-SHOWN = 5  # bad rows shown in an error
 BLANK = " \t\r\n\v\f"  # what pyarrow's ascii trim strips
 NUMBER = r"(-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?)?"  # or nothing
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A row that cannot be used: its line in the published file (from 1), why, and its text."""
-
-    line: int
-    reason: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}: {self.text.strip()[:200]!r}"
-
-
-@dataclass(frozen=True)
-class Content:
-    """What is known of a converted week.
-
-    Attributes:
-        rows: rows written, without the header.
-        bad_rows: rows left out.
-        first_day, last_day: of the rows, as ISO dates.
-        days: how many of the week's seven days have rows.
-        size, crc32c: of the gzip, in bytes and in base64 as GCS writes it.
-        sha256: of the unpacked content, in hex.
-        empty: how many values are empty, of each column that has such.
-        sums: of the columns that the feed sums.
-    """
-
-    rows: int
-    bad_rows: int
-    first_day: str
-    last_day: str
-    days: int
-    size: int
-    crc32c: str
-    sha256: str
-    empty: dict[str, int]
-    sums: dict[str, float]
 
 
 @dataclass
@@ -236,7 +197,8 @@ class Reading:
             Refused: a fault of another kind.
         """
         kept, quoted = [], self.form.quoted
-        records = ((lines_before + 1 + at, record) for at, record in lines.records(block, quoted))  # as editors count
+        # Lines are numbered as editors count them.
+        records = ((lines_before + 1 + at, record) for at, record in csv_rows.records(block, quoted))
         parts = ((at, part) for at, record in records for part in ([record] if quoted else record.split(b"\r")) if part)
         for number, row in ((number, row) for number, part in parts for row in _unrolled(part, self.old)):
             try:
@@ -308,8 +270,8 @@ def blocks(chunks: Iterable[bytes], form: Form) -> Iterator[bytes]:
         Refused: it is no CSV file.
     """
     try:
-        yield from lines.blocks(chunks, form.quoted, BLOCK)
-    except lines.TooLong as error:
+        yield from csv_rows.blocks(chunks, form.quoted, BLOCK)
+    except csv_rows.TooLong as error:
         refuse_page(error.args[0])
         raise Refused(f"a line of more than {BLOCK:,} bytes: not a CSV file") from error
 
@@ -326,11 +288,3 @@ def _unrolled(line: bytes, form: OldForm | None) -> list[bytes]:
     if rest or not 1 <= groups <= form.most:
         return [line]
     return [b",".join(fields[:keys] + fields[at : at + width]) for at in range(keys, len(fields), width)]
-
-
-def too_many_bad_rows(reading: Reading, allowed: int) -> str:
-    """The sentence for more bad rows than are allowed."""
-    rows = "1 bad row" if reading.bad_rows == 1 else f"{reading.bad_rows:,} bad rows"
-    shown = "; ".join(map(str, reading.bad[:SHOWN]))
-    hint = f"--allow-bad-rows {reading.bad_rows} would leave them out" if reading.published else "the object is damaged"
-    return f"{rows}, {allowed} allowed; {shown}; {hint}"

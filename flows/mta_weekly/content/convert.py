@@ -19,8 +19,9 @@ from isal import igzip, isal_zlib
 from isal.igzip_lib import IsalError
 
 from mta_weekly.checksums import Crc32c, crc32c_of
-from mta_weekly.content.check import BLOCK, SHOWN, BadRow, Content, Reading, blocks, too_many_bad_rows
+from mta_weekly.content.check import BLOCK, Reading, blocks
 from mta_weekly.content.csv_tables import written
+from mta_weekly.content.summary import SHOWN, BadRow, Content
 from mta_weekly.errors import Refused, SpoolFailed
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import Form
@@ -84,7 +85,7 @@ def convert(
     reading = Reading(feed, week, form, keep=max(SHOWN, allow_bad_rows))
     sums = _write(path, lambda out: _pipeline(chunks, reading, out))
     if reading.bad_rows > allow_bad_rows:
-        raise Refused(too_many_bad_rows(reading, allow_bad_rows))
+        raise Refused(_too_many_bad_rows(reading, allow_bad_rows))
     content = reading.content(sums)
     if reading.bad:
         _write(rejects(path), lambda out: _write_rejects(reading.bad, out))
@@ -117,7 +118,7 @@ def examine(path: Path, feed: Feed, week: str) -> Content:
     except (EOFError, OSError, IsalError) as error:  # type: ignore[misc] # its stub forgets the base class
         raise Refused(f"not a whole gzip file ({error})") from error
     if reading.bad_rows:
-        raise Refused(too_many_bad_rows(reading, 0))
+        raise Refused(_too_many_bad_rows(reading, 0))
     return reading.content({"size": path.stat().st_size, "crc32c": crc32c_of(path), "sha256": sha.hexdigest()})
 
 
@@ -174,3 +175,11 @@ def _write(path: Path, fill: Callable[[GzipFile], None]) -> dict[str, Any]:
     except OSError as error:
         raise SpoolFailed(cannot_write(path.parent, error)) from error
     return out.sums
+
+
+def _too_many_bad_rows(reading: Reading, allowed: int) -> str:
+    """The sentence for more bad rows than are allowed."""
+    rows = "1 bad row" if reading.bad_rows == 1 else f"{reading.bad_rows:,} bad rows"
+    shown = "; ".join(map(str, reading.bad[:SHOWN]))
+    hint = f"--allow-bad-rows {reading.bad_rows} would leave them out" if reading.published else "the object is damaged"
+    return f"{rows}, {allowed} allowed; {shown}; {hint}"

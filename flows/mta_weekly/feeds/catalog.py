@@ -193,3 +193,8 @@ def feed_named(name: str) -> Feed | Succession:
     if feed is None:
         raise BadArgument(f"feed {name!r}: there is no such feed; choose one of {', '.join(CHOICES)}.")
     return feed
+
+
+def tells_newest(feed: Feed | Succession) -> bool:
+    """Whether the source says which week is its newest."""
+    return isinstance(feed.feeds[-1].sources[0], Table)

@@ -21,7 +21,7 @@ LAST_DAY = date(9998, 12, 31)  # the last Saturday of 9999 has no week after it
 
 @dataclass(frozen=True)
 class Asked:
-    """What a run is asked for, as its parameters say it: see `plan` for the rules."""
+    """What a run is asked for, as its parameters say it: see `plan_weeks` for the rules."""
 
     year: int = 0
     month: int = 0
@@ -115,7 +115,7 @@ def is_valid(year: int, month: int, day: int, coverage: Coverage, today: date) -
         return False
 
 
-def plan(asked: Asked, feed: Feed | Succession, today: date, complete: date | None = None) -> Plan:
+def plan_weeks(asked: Asked, feed: Feed | Succession, today: date, complete: date | None = None) -> Plan:
     """Turn what is asked into Saturdays.
 
     Without a period: the newest due week, and with `catch_up` N the N-1 before it; where the source has told its newest

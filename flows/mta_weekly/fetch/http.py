@@ -9,17 +9,16 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx
 
 from mta_weekly.errors import EtlError, NoAnswer, NotPublished, SourceFailed, TryAgain, Unchanged
+from mta_weekly.fetch.client import Web, hide
 from mta_weekly.retry import Patience, seconds_to_wait
-from mta_weekly.settings import VERSION, Settings
 
 SLOWEST = 1000  # bytes a second; a week would take half a day
 PASSING = {202, 408, 425, 429}  # and every 5xx: RFC 9110 and RFC 6585 say these may pass; 202 is Socrata's "not yet"
-WHO_ASKS = "X-App-Token"  # of Socrata: who asks, for a rate limit of one's own
 Result = TypeVar("Result")
 
 
@@ -63,68 +62,7 @@ class Body:
         return self.last_modified if self.etag.startswith("W/") else self.etag or self.last_modified
 
 
-class Web(httpx.Client):
-    """The way of one run to its sources. What a host asks of one week, by Retry-After, holds for all weeks of the run.
-
-    Attributes:
-        quiet: until when a host (and port) wants no request, on the monotonic clock.
-        gone: hosts (and ports) at which nobody answered, however often they were asked.
-        tokens: for each origin (scheme, host and port) the token that it, and nobody else, is sent.
-    """
-
-    def __init__(self, tokens: Mapping[str, str], **options: Any) -> None:
-        super().__init__(**options, event_hooks={"request": [self._sign]})
-        self.quiet: dict[bytes, float] = {}
-        self.gone: set[bytes] = set()
-        self.tokens = {_origin(httpx.URL(url)): token for url, token in tokens.items()}
-
-    def hide(self, text: str) -> str:
-        """A text of somebody else's without the tokens that were sent: he may have repeated them."""
-        for token in self.tokens.values():
-            text = text.replace(token, "...")
-        return text
-
-    def _sign(self, request: httpx.Request) -> None:
-        """Called for every request, those that follow a redirect too, which bring the headers of the one before."""
-        request.headers.pop(WHO_ASKS, None)
-        if token := self.tokens.get(_origin(request.url)):
-            request.headers[WHO_ASKS] = token
-
-    def leave_alone(self, url: httpx.URL, seconds: float) -> None:
-        """Send no request to the host of an address for so many seconds."""
-        self.quiet[url.netloc] = max(self.quiet.get(url.netloc, 0.0), time.monotonic() + seconds)
-
-    def wait_for(self, url: httpx.URL, patience: Patience) -> None:
-        """Wait until the host may be asked again, where it said when.
-
-        Raises:
-            GaveUp: that is later than the week may wait.
-        """
-        while (left := self.quiet.get(url.netloc, 0.0) - time.monotonic()) > 0:
-            patience.sit_out(left, url.host)
-
-
 Stream = Callable[[Web, Body, Patience], Generator[bytes, None, None]]
-
-
-def web_client(settings: Settings, token: str | None = None) -> Web:
-    """A client with the project's time-outs and an honest User-Agent.
-
-    It asks for the plain body: a resumed download counts in the bytes of the body as it is sent.
-    `token` is for the Socrata site of the settings.
-
-    Raises:
-        SourceFailed: HTTP_PROXY and the like name no proxy that can be used.
-    """
-    try:
-        return Web(
-            {settings.socrata_url: token} if token else {},
-            timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
-            headers={"User-Agent": f"mta-weekly-etl/{VERSION}", "Accept-Encoding": "identity"},
-            follow_redirects=True,
-        )
-    except (ValueError, ImportError, httpx.InvalidURL) as error:
-        raise SourceFailed(f"the proxy in the environment cannot be used: {error}") from error
 
 
 def fetch(
@@ -162,11 +100,6 @@ def fetch(
         except EtlError as error:
             hide(client, error)
             raise
-
-
-def hide(client: Web, error: EtlError) -> None:
-    """Take out of an error's text what nobody must read."""
-    error.args = tuple(client.hide(str(part)) for part in error.args)
 
 
 def _stream(client: Web, body: Body, patience: Patience) -> Generator[bytes, None, None]:
@@ -263,10 +196,6 @@ def _message(response: httpx.Response, client: Web) -> str:
     except (httpx.HTTPError, ValueError, KeyError, TypeError, RecursionError):
         return ""
     return client.hide(" ".join(said.split()))[:200]
-
-
-def _origin(url: httpx.URL) -> str:
-    return f"{url.scheme}://{url.netloc.decode()}"
 
 
 def _check_plain(response: httpx.Response, host: str) -> None:

@@ -13,53 +13,22 @@ from datetime import date, datetime, time
 from functools import partial
 from heapq import merge
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
-from mta_weekly import csv_rows as lines
+from mta_weekly import csv_rows
 from mta_weekly.errors import NotPublished, Refused, SourceFailed, TryAgain, Unchanged
 from mta_weekly.feeds.sources import Form, Table
-from mta_weekly.fetch.http import Body, Stream, Web, fetch, hide, receive
+from mta_weekly.fetch.client import Web, hide
+from mta_weekly.fetch.http import Body, Stream, fetch, receive
+from mta_weekly.fetch.soda_queries import Part, query, set_address
 from mta_weekly.retry import Patience
 from mta_weekly.settings import Settings
 
-LIMIT = 10_000_000  # rows; without a limit the site sends 1,000
 COUNTABLE = 12  # digits
 LONGEST = 1 << 16  # bytes of a row, or of an answer in JSON
 QUOTE = '"'
 STALE = "X-SODA2-Data-Out-Of-Date"
 FRESH = {"Cache-Control": "no-cache"}  # else a cache on the way could repeat what it said before
-
-
-@dataclass(frozen=True)
-class Part:
-    """The rows of a week that one data set holds: from midnight of `first` to that of `end`."""
-
-    table: Table
-    address: str
-    first: date
-    end: date
-
-    @property
-    def host(self) -> str:
-        """Who is asked, for a person."""
-        return urlsplit(self.address).hostname or ""
-
-    @property
-    def _where(self) -> str:
-        cut = self.table.time
-        return f"{cut} >= '{self.first}T00:00:00' AND {cut} < '{self.end}T00:00:00'"
-
-    def rows(self, offset: int = 0) -> str:
-        """The address of its rows, without the first so many of them."""
-        order = ",".join([*self.table.key, ":id"])  # rows may share a key
-        more = {"$offset": str(offset)} if offset else {}
-        return _query(f"{self.address}.csv", {"$where": self._where, "$order": order, "$limit": str(LIMIT)} | more)
-
-    @property
-    def count(self) -> str:
-        """The address of how many they are, and of the time of the last one."""
-        select = f"count(*) as n,max({self.table.time}) as last"
-        return _query(f"{self.address}.json", {"$select": select, "$where": self._where})
 
 
 @dataclass(frozen=True)
@@ -81,16 +50,6 @@ class _Anew(TryAgain):
     """What has come so far is worth nothing: the data changed meanwhile, or rows are missing and nobody knows which."""
 
 
-def parts(table: Table, week: date, settings: Settings) -> list[Part]:
-    """The parts of a week, in the order of their days; one, but at a turn of data sets."""
-    return [Part(table, _address(table, each.id, settings), first, end) for each, first, end in table.parts(week)]
-
-
-def addresses(table: Table, week: date, settings: Settings) -> str:
-    """Where the rows of a week are."""
-    return " ".join(part.rows() for part in parts(table, week, settings))
-
-
 def newest(client: Web, table: Table, settings: Settings, patience: Patience, today: date) -> datetime | None:
     """The time of the newest row of the table; None where it is empty.
 
@@ -98,14 +57,14 @@ def newest(client: Web, table: Table, settings: Settings, patience: Patience, to
         EtlError: the site does not say, or says a time that no row can have by now.
     """
     last_set = table.sets[-1]
-    found = _last(client, _address(table, last_set.id, settings), table, patience)
+    found = _last(client, set_address(table, last_set.id, settings), table, patience)
     if found and not last_set.first <= found.date() <= today:
         raise SourceFailed(f"{last_set.id} says that its newest row is of {found:%Y-%m-%d}, which cannot be")
     return found
 
 
 def _last(client: Web, set_address: str, table: Table, patience: Patience) -> datetime | None:
-    url = _query(f"{set_address}.json", {"$select": f"max({table.time}) as last"})
+    url = query(f"{set_address}.json", {"$select": f"max({table.time}) as last"})
     said, _ = _asked(client, url, patience)
     return _time(said.get("last"), url)
 
@@ -165,7 +124,7 @@ def _rows(client: Web, part: Part, look: Look, body: Body, patience: Patience) -
                 if "" not in (modified := {answer.last_modified, look.last_modified}) and len(modified) > 1:
                     raise _Anew(f"the data on {host} changed while it was read")
                 held += chunk
-                end = lines.whole(held, quoted=True)
+                end = csv_rows.whole(held, quoted=True)
                 if not end:
                     if len(held) > LONGEST:
                         raise Refused(f"{host} sent a line of more than {LONGEST:,} bytes: not a CSV file")
@@ -179,7 +138,7 @@ def _rows(client: Web, part: Part, look: Look, body: Body, patience: Patience) -
                         header = first
                         yield header
                     rows = rows[len(first) :]
-                got += lines.count(rows)
+                got += csv_rows.count(rows)
                 if got > look.rows:
                     raise _Anew(f"{host} sent more rows than the {look.rows:,} it had counted")
                 if rows:
@@ -197,13 +156,13 @@ def _rows(client: Web, part: Part, look: Look, body: Body, patience: Patience) -
 
 
 def _is_whole(row: bytes, header: bytes) -> bool:
-    closed = row.endswith(lines.QUOTE) and row.count(lines.QUOTE) % 2 == 0
+    closed = row.endswith(csv_rows.QUOTE) and row.count(csv_rows.QUOTE) % 2 == 0
     return closed and len(_values(row)) == len(_values(header))
 
 
 def _each(rows: Iterator[bytes]) -> Iterator[bytes]:
     """Row by row, each with its line end."""
-    return (row + b"\n" for some in rows for _, row in lines.records(some, quoted=True) if row)
+    return (row + b"\n" for some in rows for _, row in csv_rows.records(some, quoted=True) if row)
 
 
 def _key(names: list[str], table: Table, form: Form) -> Callable[[bytes], list[str]]:
@@ -295,11 +254,3 @@ def _time(said: Any, url: str) -> datetime | None:
         return datetime.fromisoformat(said).replace(tzinfo=None) if said else None
     except (TypeError, ValueError):
         raise SourceFailed(f"{urlsplit(url).hostname} was asked for a time and said {str(said)[:40]!r}") from None
-
-
-def _address(table: Table, name: str, settings: Settings) -> str:
-    return f"{getattr(settings, table.base)}/resource/{name}"
-
-
-def _query(address: str, parameters: dict[str, str]) -> str:
-    return f"{address}?{urlencode(parameters, quote_via=quote, safe='$:,()*')}"

@@ -1,20 +1,28 @@
 """How the flows talk to Prefect's API: what it is asked, the log lines it is sent, and what is said when it fails."""
 
+import asyncio
 import json
 import logging
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
-from prefect.client.orchestration import PrefectClient
+from filelock import FileLock
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.utilities import inject_client
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import ObjectNotFound
 from prefect.logging.handlers import APILogHandler
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_MEMO_STORE_PATH
 from prefect.utilities.asyncutils import sync_compatible
+from sqlalchemy.exc import SQLAlchemyError
 
-from mta_weekly.errors import ApiFailed, sentence
+from mta_weekly.errors import ApiFailed, EtlError, sentence
+
+NO_SERVER = "a backfill needs a Prefect server, whose workers take its parts; set PREFECT_API_URL"
 
 
 @contextmanager
@@ -63,10 +71,48 @@ def secret(name: str) -> str | None:
 
 
 def log_to_api() -> None:
-    """Let the lines of all rooms go with the run to Prefect's API, as the lines of flows do."""
+    """Let our lines go with the run to Prefect's API, as the lines of flows do."""
     log = logging.getLogger("mta")
     log.setLevel(logging.INFO)
     if not any(isinstance(handler, APILogHandler) for handler in log.handlers):
         handler = APILogHandler()
         handler.addFilter(lambda _: bool(TaskRunContext.get() or FlowRunContext.get()))  # only what belongs to a run
         log.addHandler(handler)
+
+
+def prepare_prefect(server_needed: bool) -> None:
+    """Make sure that Prefect's API answers; without one, that its own database is there.
+
+    On a machine where Prefect has never run, runs that start together would each make the database and fail: under the
+    lock one makes it. The second file is the last thing that making it writes.
+
+    Raises:
+        EtlError: the API cannot be reached, or there is none and it is needed.
+    """
+    home = Path(PREFECT_HOME.value())
+    if PREFECT_API_URL.value():
+        asyncio.run(_ask_prefect(server_needed))
+    elif server_needed:
+        raise EtlError(NO_SERVER)
+    elif not ((home / "prefect.db").exists() and Path(PREFECT_MEMO_STORE_PATH.value()).exists()):
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            with FileLock(home / "mta-etl.lock"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the migrations of its database warn of SQLite's own limits
+                asyncio.run(_ask_prefect(server_needed))
+        except (OSError, SQLAlchemyError) as error:
+            raise EtlError(
+                f"Prefect cannot make its database in PREFECT_HOME, {home} ({sentence(error)[:200]}); make room or "
+                "give access there, or name another folder"
+            ) from error
+
+
+async def _ask_prefect(server_needed: bool) -> None:
+    async with get_client() as client:
+        fault = await client.api_healthcheck()
+        if fault:
+            url = httpx.URL(str(client.api_url)).copy_with(userinfo=b"")
+            alone = ", or run 'prefect config unset PREFECT_API_URL' (and unset the variable) to do without a server"
+            raise EtlError(
+                f"the Prefect API at {url} cannot be reached ({sentence(fault)}); start it{alone * (not server_needed)}"
+            )

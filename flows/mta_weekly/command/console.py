@@ -1,0 +1,69 @@
+"""What of a run's log a person sees: our lines and real errors; on a terminal below them the bars of `progress`.
+
+Prefect's loggers are known by their names alone.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from mta_weekly.command import progress
+from mta_weekly.command.interrupts import Interrupts
+
+
+@contextmanager
+def show_lines(interrupts: Interrupts) -> Iterator[None]:
+    """Show our lines and real errors; keep Prefect's own book-keeping lines for its API.
+
+    On a terminal with bars, in a log plain lines with their time.
+    """
+    bars: AbstractContextManager[None] = nullcontext()
+    shown = logging.getLogger("mta")
+    shown.setLevel(logging.INFO)
+    shown.propagate = False
+    handler: logging.Handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    if sys.stderr and sys.stderr.isatty():
+        from rich.console import Console
+        from rich.highlighter import NullHighlighter
+        from rich.logging import RichHandler
+
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        handler = RichHandler(
+            console=console, highlighter=NullHighlighter(), show_time=False, show_path=False, show_level=False
+        )
+        bars = progress.shown(console)
+    shown.addHandler(handler)
+    raising, logging.raiseExceptions = logging.raiseExceptions, False  # a log line its API refuses is no traceback
+
+    def is_for_people(record: logging.LogRecord) -> bool:
+        return not interrupts.came and _is_no_book_keeping(record)  # nor what libraries say of being interrupted
+
+    others = [other for other in logging.getLogger().handlers if not other.filters]
+    for other in others:
+        other.addFilter(is_for_people)
+    try:
+        with bars:
+            yield
+    finally:
+        logging.raiseExceptions = raising
+        shown.removeHandler(handler)
+        for other in others:
+            other.removeFilter(is_for_people)
+
+
+def _is_no_book_keeping(record: logging.LogRecord) -> bool:
+    if not record.name.startswith(("prefect.", "urllib3.")):
+        return True
+    # A real error of ours shows its traceback; an API that is gone is a fault we expect, and is said in one line.
+    from httpx import HTTPError
+
+    error = record.exc_info[1] if record.exc_info else None
+    return bool(error) and not any(isinstance(each, HTTPError) for each in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__

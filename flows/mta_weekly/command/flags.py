@@ -1,0 +1,144 @@
+"""The flags of the commands, as `--help` shows them, and what they come to: a flow's parameters.
+
+Imports nothing that takes time to load: --help and a bad argument answer at once.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any, NoReturn
+
+from mta_weekly import backfill_parts
+from mta_weekly.errors import BadArgument
+from mta_weekly.feeds.catalog import AUTO, CHOICES, feed_named
+from mta_weekly.feeds.weeks import Asked, plan_weeks
+from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK, check_name
+from mta_weekly.settings import LONGEST, VERSION, new_york_today, read_settings
+
+LANDED, NOT_LANDED, BAD_ARGUMENT, INTERRUPTED = 0, 1, 2, 130  # exit codes
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong with a flag in one line, and ends with exit code 2."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.add_argument("--version", action="version", version=VERSION)
+
+    def error(self, message: str) -> NoReturn:
+        """See ArgumentParser."""
+        self.exit(BAD_ARGUMENT, f"{self.prog}: {message}\n")  # without the usage
+
+
+def weekly_parser() -> argparse.ArgumentParser:
+    """The flags of the weekly flow, as `--help` shows them."""
+    parser = OneLineParser(
+        prog="etl_web_to_gcs.py",
+        description="Land weekly public data in the lake. Without a period: the newest week.",
+        epilog="Exit code 0: every due week asked for is in the lake. 1: some is not. 2: bad arguments.",
+    )
+    week = parser.add_argument_group("which weeks")
+    week.add_argument("--year", type=int, default=0, metavar="Y", help="every due Saturday of the year")
+    week.add_argument("--month", type=int, default=0, metavar="M", help="of that month")
+    week.add_argument("--day", type=int, default=0, metavar="D", help="the first Saturday on or after that day")
+    week.add_argument("--start", type=_day, metavar="DATE", help="every due Saturday from here, as 2023-03-25 ...")
+    week.add_argument("--end", type=_day, metavar="DATE", help="... to here, both included")
+    week.add_argument(
+        "--catch-up", type=_at_least(1), default=1, metavar="N", help="the newest week and the N-1 before it"
+    )
+    week.add_argument("--feed", choices=list(CHOICES), default=AUTO, help=f"default {AUTO}: the week decides")
+    how = parser.add_argument_group("how")
+    _add_how(
+        how,
+        lake=f"MTA_LAKE, else {DEFAULT_BLOCK} where it is registered, else data/lake in the project",
+        concurrency="weeks at once",
+        dry_run="list week, state, object and source; touch nothing",
+    )
+    again = how.add_mutually_exclusive_group()
+    again.add_argument(
+        "--refresh", action="store_true", help="load weeks that are in the lake again, and replace those that differ"
+    )
+    again.add_argument("--force", action="store_true", help="load weeks that are in the lake again, and replace them")
+    return parser
+
+
+def backfill_parser() -> argparse.ArgumentParser:
+    """The flags of the backfill, as `--help` shows them."""
+    parser = OneLineParser(
+        prog="backfill.py",
+        description="Land years of weeks by many machines: runs of a deployment of the weekly flow, one a month or a "
+        "year, which the workers of its pool share. Parts whose weeks are in the lake are not run.",
+        epilog="Exit code 0: every due week of the range is in the lake. 1: some is not. 2: bad arguments.",
+    )
+    what = parser.add_argument_group("which weeks")
+    what.add_argument(
+        "--start", type=_day, required=True, metavar="DATE", help="every due Saturday from here, as 2023-03-25 ..."
+    )
+    what.add_argument("--end", type=_day, required=True, metavar="DATE", help="... to here, both included")
+    what.add_argument(
+        "--by", choices=list(backfill_parts.NAMES), default="month", help="what is one run, default %(default)s"
+    )
+    what.add_argument("--feed", choices=list(CHOICES), default=AUTO, help=f"default {AUTO}: the week decides")
+    how = parser.add_argument_group("how")
+    how.add_argument("--deployment", required=True, metavar="NAME", help="the deployment of the weekly flow")
+    _add_how(
+        how,
+        lake="that of the deployment",
+        concurrency="weeks at once in each run",
+        dry_run="list the parts and what they lack; start nothing",
+    )
+    how.add_argument(
+        "--part-timeout", type=_seconds, default=7200.0, metavar="SECONDS",
+        help="how long a part may run, or wait while no other runs, default 7200; then it is ended, and named",
+    )  # fmt: skip
+    return parser
+
+
+def _add_how(how: Any, lake: str, concurrency: str, dry_run: str) -> None:
+    """The flags that both commands have, and what they say of themselves."""
+    how.add_argument("--lake", metavar="WHERE", help=f"a folder, or {BLOCK}NAME of a block; default: {lake}")
+    how.add_argument(
+        "--concurrency", type=_at_least(1), default=2, metavar="N", help=f"{concurrency}, default %(default)s"
+    )
+    how.add_argument(
+        "--allow-bad-rows", type=_at_least(0), default=0, metavar="N", help="leave out up to N bad rows a week"
+    )
+    how.add_argument("--dry-run", action="store_true", help=dry_run)
+
+
+def parse_flags(the_parser: argparse.ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
+    """The flow's parameters. Bad ones end the program with one line and exit code 2, before any request."""
+    given = vars(the_parser.parse_args(arguments))
+    try:
+        settings = read_settings()
+        check_name(given["lake"] or settings.lake)
+        plan_weeks(Asked.among(given), feed_named(given["feed"]), new_york_today())
+    except BadArgument as error:
+        the_parser.error(str(error))
+    return given
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2023-03-25") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds, more than 0 and up to 30 days")
+    return seconds
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) >= least):
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of {least} or more, below a billion")
+        return int(text)
+
+    return number
