@@ -20,12 +20,12 @@ $(VENV)/bin/python:
 
 $(VENV)/run.stamp: prefect-requirements.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV), about a minute"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r prefect-requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r prefect-requirements.txt
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV), about a minute"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@ $(VENV)/run.stamp
 
 FEED ?= turnstile
@@ -42,6 +42,7 @@ lint: $(VENV)/dev.stamp  ## check style, types, workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	PYTHONPATH=flows $(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
@@ -55,7 +56,7 @@ bench: $(VENV)/dev.stamp  ## measure it beside the reference
 	@$(BIN)/python benchmarks/bench.py
 
 # The image's base brings Prefect and what Prefect needs; the image adds the rest.
-PIN := UV_CUSTOM_COMPILE_COMMAND="make requirements" ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11
+PIN := UV_CUSTOM_COMPILE_COMMAND="make requirements" ../$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11
 requirements: $(VENV)/dev.stamp  ## compile requirements/*.in to exact pins
 	cd requirements && $(PIN) --upgrade dev.in -o dev.txt
 	cd requirements && $(PIN) -c dev.txt prefect.in -o ../prefect-requirements.txt
