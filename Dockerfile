@@ -1,7 +1,7 @@
 # The flows and what they need, on Prefect's own image. Runs a deployment's runs, or the command itself:
 #   docker run --rm -v "$PWD/data/lake:/lake" -e MTA_LAKE=/lake IMAGE python flows/etl_web_to_gcs.py --help
 # The version in the tag is the one in requirements/docker.in; a test compares them.
-ARG BASE=prefecthq/prefect:2.20.26-python3.11
+ARG BASE=prefecthq/prefect:2.20.27-python3.11
 FROM ${BASE}
 
 LABEL org.opencontainers.image.title="mta-weekly-etl" \
@@ -12,7 +12,7 @@ LABEL org.opencontainers.image.title="mta-weekly-etl" \
 WORKDIR /opt/prefect
 COPY docker-requirements.txt ./
 # A third of what this brings are descriptions of every API of Google's, which nothing here looks up.
-RUN pip install --no-cache-dir --disable-pip-version-check -r docker-requirements.txt \
+RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r docker-requirements.txt \
  && rm -rf "$(python -c 'import googleapiclient; print(googleapiclient.__path__[0])')/discovery_cache/documents"
 
 # An agent copies the code into the working folder before each run, so the user must be able to write there.
