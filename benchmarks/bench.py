@@ -26,10 +26,11 @@ import alone
 import many
 import soda
 from measure import PEER, PEER_IS_HERE, Cost, Row, curl_gzip, memory_row, middle, run, seconds, speed
-from mta_weekly.content.check import Content
 from mta_weekly.content.convert import convert
+from mta_weekly.content.summary import Content
 from mta_weekly.feeds.catalog import TURNSTILE
-from mta_weekly.fetch.http import Body, fetch, web_client
+from mta_weekly.fetch.client import web_client
+from mta_weekly.fetch.http import Body, fetch
 from mta_weekly.retry import Patience
 from mta_weekly.settings import ROOT, read_settings
 from weeks import make_week, write_big
