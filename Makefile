@@ -52,8 +52,8 @@ format: $(VENV)/dev.stamp  ## format the code
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 
-bench: $(VENV)/dev.stamp  ## measure it beside the reference
-	@$(BIN)/python benchmarks/bench.py
+bench: $(VENV)/dev.stamp  ## measure it beside the reference; BESIDE=FOLDER, beside another checkout
+	@$(BIN)/python benchmarks/bench.py $(if $(BESIDE),--beside $(BESIDE))
 
 # The image's base brings Prefect and what Prefect needs; the image adds the rest.
 PIN := UV_CUSTOM_COMPILE_COMMAND="make requirements" ../$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11

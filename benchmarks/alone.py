@@ -16,7 +16,7 @@ from pathlib import Path
 from socketserver import ThreadingTCPServer
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flows"))  # its modules import each other as siblings
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flows"))  # where the package is
 
 from mta_weekly.settings import Settings
 

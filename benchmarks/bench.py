@@ -1,6 +1,6 @@
 """What the project promises of time, memory and size, measured side by side in one run and printed as one table.
 
-    python benchmarks/bench.py [--quick]
+    python benchmarks/bench.py [--quick] [--beside FOLDER]
 
 Competitors take turns, so that a slow minute of the machine is everyone's; values are medians. The real week of
 `../shared/data` where it is present, a generated one elsewhere. A reach that is not met is a result, not an error.
@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import median
 
 import alone
+import beside
 import many
 import soda
 from measure import PEER, PEER_IS_HERE, Cost, Row, curl_gzip, memory_row, middle, run, seconds, speed
@@ -53,7 +54,9 @@ def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description="Measure the project beside the reference; takes some minutes.")
     parser.add_argument("--quick", action="store_true", help="fewer runs, and 100 MB instead of 1 GB")
-    quick = parser.parse_args().quick
+    parser.add_argument("--beside", type=Path, metavar="FOLDER", help="measure beside another checkout, and only that")
+    options = parser.parse_args()
+    quick = options.quick
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         work = Path(name)
         size = publish(work / "web" / FILE)
@@ -64,6 +67,9 @@ def main() -> None:
             )  # fmt: skip
             os.environ.clear()  # what is measured in this process keeps to itself as the others do
             os.environ.update(own)
+            if options.beside:
+                print(*compare(url, work, options.beside.resolve(), quick), sep="\n")
+                return
             # The processes first: a system may count as a process's peak what the one that started it held by then.
             rows, peer, empty = whole(url, work, runs=2 if quick else 5)
             rows += big(url, work, empty, size=10**8 if quick else 10**9)
@@ -120,6 +126,15 @@ def whole(url: str, work: Path, runs: int) -> tuple[list[Row], Cost, Cost]:
         peer,
         empty,
     )
+
+
+def compare(url: str, work: Path, other: Path, quick: bool) -> list[Row]:
+    """The checkout beside another one."""
+    weeks = many.YEAR[: 5 if quick else 13]
+    many.move(work / "web" / FILE, SATURDAY, work / "web" / "year", weeks)
+    with server(soda.__file__, *map(str, TABLE_ROWS)) as site:
+        flags = ["--feed", "ridership", "--start", str(soda.FIRST_SATURDAY), "--end", str(soda.FIRST_SATURDAY)]
+        return beside.compare(other, f"{url}/year", weeks, {site: flags}, work, runs=2 if quick else 5)
 
 
 def big(url: str, work: Path, empty: Cost, size: int) -> list[Row]:

@@ -62,8 +62,8 @@ def memory_row(what: str, cost: Cost, empty: Cost) -> Row:
     return Row(what, f"{over:+.0f} MiB", f"<= +{MEMORY_REACH} MiB", over <= MEMORY_REACH)
 
 
-def run(command: list[str], **variables: str) -> Cost:
-    """Run one of the project's scripts to its end, with some variables of its own.
+def run(command: list[str], root: Path = ROOT, **variables: str) -> Cost:
+    """Run one of a checkout's scripts to its end, by default of this one, with some variables of its own.
 
     Raises:
         SystemExit: it failed, so that there is nothing to measure; with what it said.
@@ -72,7 +72,7 @@ def run(command: list[str], **variables: str) -> Cost:
     with tempfile.TemporaryFile() as said:
         began = time.perf_counter()
         own = {**os.environ, **variables}
-        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=own, stdout=said, stderr=said)
+        process = subprocess.Popen([sys.executable, *command], cwd=root, env=own, stdout=said, stderr=said)
         _, status, usage = os.wait4(process.pid, 0)  # the one wait that tells what this child took, and no other
         took = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flows"))  # its modules import each other as siblings
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flows"))  # where the package and the flows are
 
 import httpx
 from prefect._internal.compatibility.deprecated import PrefectDeprecationWarning
