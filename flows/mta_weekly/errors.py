@@ -29,7 +29,7 @@ class TryAgain(EtlError):
 
 
 class NoAnswer(TryAgain):
-    """From `download`: nobody answers at the address at all."""
+    """From `fetch`: nobody answers at the address at all."""
 
 
 class GaveUp(EtlError):
@@ -37,27 +37,27 @@ class GaveUp(EtlError):
 
 
 class NotPublished(EtlError):
-    """From `download` and `socrata`: the source has no such week, or not all of it."""
+    """From `fetch`: the source has no such week, or not all of it."""
 
 
 class Unchanged(EtlError):
-    """From `download` and `socrata`: the source is what it was when the week was loaded. No fault: it was asked."""
+    """From `fetch`: the source is what it was when the week was loaded. No fault: it was asked."""
 
 
 class SourceFailed(EtlError):
-    """From `download` and `socrata`: the source answered in a way that no retry mends."""
+    """From `fetch`: the source answered in a way that no retry mends."""
 
 
 class Refused(EtlError):
-    """From `check` and `convert`: the content is not what the feed promises; nothing of it is published."""
+    """From `content`: the content is not what the feed promises; nothing of it is published."""
 
 
 class SpoolFailed(EtlError):
-    """From `spool` and `convert`: the work folder cannot be written."""
+    """From `spool` and `content`: the work folder cannot be written."""
 
 
 class ApiFailed(EtlError):
-    """From `api`: Prefect's API did not answer, or not in its own words."""
+    """From `orchestration`: Prefect's API did not answer, or not in its own words."""
 
 
 class LakeFailed(EtlError):

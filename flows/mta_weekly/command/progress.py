@@ -96,7 +96,7 @@ def done(weeks: int = 1, rows: int = 0) -> None:
 
 
 def watched(chunks: Iterator[bytes], week: str, body: Any) -> Iterator[bytes]:
-    """The same chunks of a `download.Body`, shown as they go by."""
+    """The same chunks of a `fetch.http.Body`, shown as they go by."""
     display = _display
     if display is None:
         yield from chunks

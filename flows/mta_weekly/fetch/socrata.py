@@ -70,7 +70,7 @@ def _last(client: Web, set_address: str, table: Table, patience: Patience) -> da
 
 
 def stream(week: list[Part], form: Form, expected: str) -> Stream:
-    """The rows of the parts under one header, for `download.fetch`; a week spread over sets still is in order.
+    """The rows of the parts under one header, for `fetch.http.fetch`; a week spread over sets still is in order.
 
     The stream raises, besides what a request does:
         NotPublished: the site has no rows up to the week's end yet; `expected` says when to ask again.

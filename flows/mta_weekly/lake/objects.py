@@ -1,7 +1,7 @@
 """The lake in words: what an object is, what rides on it, and what any lake must be able to do.
 
 Publishing creates an object or replaces the very one that was seen; an object is whole, checked and with its facts, or
-it is not there. `lake_folder` and `lake_bucket` are the two lakes. Knows no feed, no source and no Prefect.
+it is not there. `folder` and `gcs` are the two lakes. Knows no feed, no source and no Prefect.
 """
 
 import json
