@@ -24,6 +24,7 @@ import httpx
 import pytest
 from docker.models.containers import Container
 
+import papers
 from conftest import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,7 +87,7 @@ def found() -> Iterator[docker.DockerClient | None]:
 
 
 def build(context: Path) -> None:
-    """Build the image of a copy of this project, as the README does."""
+    """Build the image of a copy of this project, as its papers say."""
     command = ["docker", "build", "-t", IMAGE, str(context)]
     ran = subprocess.run(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert ran.returncode == 0, ran.stdout[-3000:]
@@ -216,7 +217,7 @@ class Machine:
     printed: list[str] = field(default_factory=list)
     instead: dict[str, str] = field(
         default_factory=dict
-    )  # what to type for the words that the README only has as examples
+    )  # what to type for the words that the papers only have as examples
 
     @property
     def environment(self) -> dict[str, str]:
@@ -238,13 +239,11 @@ class Machine:
         return self.run("python", ROOT / name, *flags, code=code, **variables)
 
     def type(self, section: str) -> None:
-        """Type the commands of a section of the README, in a copy of the project, as its reader does."""
+        """Type the commands of a section of the papers, in a copy of the project, as their reader does."""
         project = self.folder / "project"
         if not project.exists():
             copy_of_project(project)
-        readme = (ROOT / "README.md").read_text()
-        block = re.search(rf"<!-- {section} -->\n```bash\n(.*?)```\n<!-- /{section} -->", readme, re.DOTALL)[1]
-        for line in block.replace("\\\n", " ").splitlines():
+        for line in papers.section(section, "bash").replace("\\\n", " ").splitlines():
             words = [self.instead.get(word, word) for word in shlex.split(line)]
             if words[0] != "docker":  # its image is built already
                 self.run(*words, cwd=project)

@@ -1,26 +1,17 @@
-"""The house stands as its plan says: arrows run one way, one version, exact pins, a README that says what is."""
+"""The house stands as its plan says: arrows run one way, one version, exact pins."""
 
 import ast
-import importlib
-import os
 import re
-import shlex
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
 
-from conftest import COMMAND, ROOT
+from conftest import ROOT
 from mta_weekly.feeds.catalog import FEEDS, Feed
 from mta_weekly.feeds.sources import DataSet, Table
 from mta_weekly.settings import VERSION, Settings
 
 ROOMS = {str(path.relative_to(ROOT / "flows")): path for path in (ROOT / "flows").rglob("*.py")}
-README = (ROOT / "README.md").read_text()
-BLOCKS = {path.stem: path for path in (ROOT / "blocks").glob("*.py")}
-DEPLOYMENTS = {path.stem: path for path in (ROOT / "deployments").glob("*.py")}
-SCRIPTS = sorted((BLOCKS | DEPLOYMENTS).keys() - {"script", "weekly"})
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -32,7 +23,7 @@ def test_a_room_says_what_it_is_for_and_stays_small(room: str) -> None:
 
 def test_one_version() -> None:
     assert f'version = "{VERSION}"' in (ROOT / "pyproject.toml").read_text()
-    assert f"## {VERSION}" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"## [{VERSION}] - " in (ROOT / "CHANGELOG.md").read_text()
     assert f'image.version="{VERSION}"' in (ROOT / "Dockerfile").read_text()
 
 
@@ -53,38 +44,6 @@ def test_every_pin_is_exact_and_the_same_everywhere() -> None:
                 marker = line.partition(" ;")[2]
                 assert pins.setdefault((package, marker), version) == version
     assert pins["prefect", ""] == "2.20.26"
-
-
-def test_the_readme_shows_the_help_as_it_is() -> None:
-    for command, section in ((COMMAND, "help"), ([sys.executable, ROOT / "flows" / "backfill.py"], "backfill help")):
-        ran = subprocess.run(
-            [*command, "--help"], env={**os.environ, "COLUMNS": "100"}, capture_output=True, text=True, check=True
-        )
-        shown = re.search(rf"<!-- {section} -->\n```\n(.*?)```\n<!-- /{section} -->", README, re.S)[1]
-        assert shown == ran.stdout
-
-
-def test_the_readme_names_every_variable_room_and_make_target() -> None:
-    for name, field in Settings.model_fields.items():
-        row = f"| `MTA_{name.upper()}` |"
-        assert row in README
-        if isinstance(field.default, int | float):
-            assert f"{row} `{field.default:g}` |" in README
-        elif isinstance(field.default, str):
-            assert f"{row} `{field.default}` |" in README
-    for path in (*BLOCKS.values(), *DEPLOYMENTS.values()):
-        assert f"{path.relative_to(ROOT)}" in README
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
-    assert set(re.findall(r"make ([a-z-]+)`", README)) <= targets
-
-
-def test_the_readmes_object_is_what_lands() -> None:
-    code = (
-        "import sys; sys.path.insert(0, 'flows'); from mta_weekly.lake.objects import Facts; print(*Facts.model_fields)"
-    )
-    facts = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in facts.stdout.split():
-        assert f"`{name}`" in README
 
 
 @pytest.mark.parametrize("feed", FEEDS.values(), ids=lambda feed: feed.name)
@@ -110,24 +69,3 @@ def test_an_entry_is_sound(feed: Feed) -> None:
     first = feed.sources[0]
     assert first.holds(coverage.first)
     assert first.holds(coverage.last or coverage.first + timedelta(weeks=2000))
-
-
-def test_the_entry_in_the_docs_is_that_of_the_feed() -> None:
-    code, docs = ((ROOT / name).read_text() for name in ("flows/mta_weekly/feeds/catalog.py", "docs/add-a-feed.md"))
-    (entry,) = re.findall(r"^DAILY = Feed\(.*?^\)\n", code, re.M | re.S)
-    assert entry in docs
-    assert entry.count("\n") <= 15
-
-
-def test_the_readme_names_every_flag_of_the_scripts() -> None:
-    for name in SCRIPTS:
-        for action in importlib.import_module(name).parser()._actions:
-            assert action.option_strings[-1] == "--help" or f"{action.option_strings[-1]}" in README, name
-
-
-def test_the_readmes_commands_are_whole() -> None:
-    """Those of scripts, by their own flags; the tests with containers run them."""
-    found = re.findall(r"python (?:blocks|deployments)/(\w+)\.py (.*)", README.replace("\\\n", " "))
-    assert {name for name, _ in found} == set(SCRIPTS)
-    for name, flags in found:
-        importlib.import_module(name).parser().parse_args(shlex.split(flags))
