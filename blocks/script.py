@@ -71,7 +71,7 @@ def run(
         logging.getLogger(chatty).setLevel(logging.ERROR)  # what went wrong in the end is said here, in one line
     try:
         with warnings.catch_warnings():
-            # The blocks that agents run by are deprecated, and still the way of an own server; the README says whose.
+            # The blocks that agents run by are deprecated, and still a way of an own server; docs/deploy.md says whose.
             warnings.simplefilter("ignore", PrefectDeprecationWarning)
             warnings.simplefilter("ignore", UserWarning)  # of google-auth: a login without a project of its own
             planned = steps(options)

@@ -165,7 +165,7 @@ def main_flow(
 ) -> State[Any]:
     """Land the weeks asked for in the lake. Ends Failed, naming weeks and reasons, unless every due one is there.
 
-    Without a period: the newest week. See the README for the parameters.
+    Without a period: the newest week. docs/operate.md says what the parameters do.
     """
     log_to_api()
     began = time.monotonic()

@@ -51,8 +51,11 @@ def docker_engine() -> Iterator[docker.DockerClient]:
         pytest.skip("no Docker engine answers at DOCKER_HOST, and none can be had")
     if os.getuid():
         pytest.skip("no Docker engine answers at DOCKER_HOST, and only root can install one")
+    wanted = environment(
+        PREFECT_VERSION=re.search(r"^ARG BASE=.*:([\d.]+)-", (ROOT / "Dockerfile").read_text(), re.M)[1]
+    )
     for script in (["install.sh"], ["base-image.sh"], ["podman-api.sh", "start"]):
-        ran = subprocess.run([STAND_IN / script[0], *script[1:]], env=environment(), capture_output=True, text=True)
+        ran = subprocess.run([STAND_IN / script[0], *script[1:]], env=wanted, capture_output=True, text=True)
         assert ran.returncode == 0, f"{script}: {ran.stdout}{ran.stderr}"
     said = subprocess.run([STAND_IN / "podman-api.sh", "env"], env=environment(), capture_output=True, text=True)
     exports = dict(word.split("=", 1) for line in said.stdout.splitlines() for word in shlex.split(line)[1:])
@@ -129,8 +132,9 @@ def committed(folder: Path) -> Path:
 def install_runner(folder: Path) -> Path:
     """An environment of prefect-requirements.txt alone, as on the machine of an agent or a worker; returns its bin."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    install = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, "-r", ROOT / "prefect-requirements.txt"], check=True, env=environment())
+    pip = [folder / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    pins = ["--require-hashes", "-r", ROOT / "prefect-requirements.txt"]
+    subprocess.run([*pip, "install", *pins], check=True, env=environment())
     return folder / "bin"
 
 

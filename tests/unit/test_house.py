@@ -1,4 +1,4 @@
-"""The house stands as its plan says: arrows run one way, one version, exact pins."""
+"""The house stands as its plan says: small files that say what they are for, one version, exact pins with hashes."""
 
 import ast
 import re
@@ -11,14 +11,17 @@ from mta_weekly.feeds.catalog import FEEDS, Feed
 from mta_weekly.feeds.sources import DataSet, Table
 from mta_weekly.settings import VERSION, Settings
 
-ROOMS = {str(path.relative_to(ROOT / "flows")): path for path in (ROOT / "flows").rglob("*.py")}
+FOLDERS = ("flows", "blocks", "deployments", "benchmarks", "tests")
+MODULES = {str(path.relative_to(ROOT)): path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
+REQUIREMENTS = ("requirements/dev.txt", "prefect-requirements.txt", "docker-requirements.txt")
+PREFECT = "2.20.27"
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_room_says_what_it_is_for_and_stays_small(room: str) -> None:
-    text = ROOMS[room].read_text()
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_says_what_it_is_for_and_stays_small(module: str) -> None:
+    text = MODULES[module].read_text()
     assert ast.get_docstring(ast.parse(text))
-    assert len(text.splitlines()) <= 360
+    assert len(text.splitlines()) < 300
 
 
 def test_one_version() -> None:
@@ -29,21 +32,30 @@ def test_one_version() -> None:
 
 def test_one_version_of_prefect() -> None:
     """In what machines install, in what the image installs, in the base it stands on and in the server beside it."""
-    for name in ("prefect-requirements.txt", "docker-requirements.txt", "requirements/dev.txt"):
-        assert re.findall(r"^prefect==(\S+)", (ROOT / name).read_text(), re.M) == ["2.20.26"]
+    for name in REQUIREMENTS:
+        assert re.findall(r"^prefect==(\S+)", (ROOT / name).read_text(), re.M) == [PREFECT]
     for name in ("Dockerfile", "compose.yaml"):
-        assert set(re.findall(r"prefecthq/prefect:(\S+)", (ROOT / name).read_text())) == {"2.20.26-python3.11"}
+        assert set(re.findall(r"prefecthq/prefect:(\S+)", (ROOT / name).read_text())) == {f"{PREFECT}-python3.11"}
 
 
-def test_every_pin_is_exact_and_the_same_everywhere() -> None:
+def test_every_pin_is_exact_has_hashes_and_is_the_same_everywhere() -> None:
     pins = {}
-    for name in ("requirements/dev.txt", "prefect-requirements.txt", "docker-requirements.txt"):
-        for line in (ROOT / name).read_text().splitlines():
-            if line and not line.startswith((" ", "#")):
-                package, version = re.fullmatch(r"([\w.-]+)==(\S+)( ;.*)?", line).group(1, 2)
-                marker = line.partition(" ;")[2]
-                assert pins.setdefault((package, marker), version) == version
-    assert pins["prefect", ""] == "2.20.26"
+    for name in REQUIREMENTS:
+        for line in (ROOT / name).read_text().replace("\\\n", "").splitlines():
+            if line and not line.lstrip().startswith("#"):
+                pin = re.fullmatch(r"([\w.-]+)==(\S+)( ;.*?)?((?: +--hash=sha256:[0-9a-f]{64})+)", line)
+                assert pin, line[:80]
+                package, version, marker, hashes = pin.groups()
+                assert pins.setdefault((package, marker), (version, hashes.split())) == (version, hashes.split())
+    assert pins["prefect", None][0] == PREFECT
+
+
+def test_pins_are_installed_by_their_hashes() -> None:
+    """pip compares hashes where a file has them; told to, it also refuses a file that has lost them."""
+    files = [ROOT / "Makefile", ROOT / "Dockerfile", *(ROOT / "docs").glob("*.md"), *(ROOT / ".github").rglob("*.yml")]
+    installs = [line for file in files for line in re.findall(r"pip install.*requirements.*", file.read_text())]
+    assert len(installs) >= 4
+    assert [line for line in installs if "--require-hashes" not in line] == []
 
 
 @pytest.mark.parametrize("feed", FEEDS.values(), ids=lambda feed: feed.name)
