@@ -66,7 +66,7 @@ def image(
 ) -> Iterator[docker.models.images.Image]:
     """The image, built where secrets lie about."""
     context = copy_of_project(tmp_path_factory.mktemp("context"))
-    for name in (".env", "key.json", "flows/key.json", "flows/.env", "data/lake/key.json"):
+    for name in (".env", "key.json", "flows/key.json", "flows/mta_weekly/key.json", "flows/.env", "data/lake/key.json"):
         (context / name).parent.mkdir(parents=True, exist_ok=True)
         (context / name).write_text(PLANTED)
     build(context)

@@ -58,6 +58,12 @@ def test_pins_are_installed_by_their_hashes() -> None:
     assert [line for line in installs if "--require-hashes" not in line] == []
 
 
+def test_the_image_takes_every_folder_of_the_flows() -> None:
+    folders = {path.parent.relative_to(ROOT) for path in MODULES.values() if "flows" in path.relative_to(ROOT).parts}
+    taken = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!flows")]
+    assert sorted(taken) == sorted(f"!{folder}/*.py" for folder in folders)
+
+
 @pytest.mark.parametrize("feed", FEEDS.values(), ids=lambda feed: feed.name)
 def test_an_entry_is_sound(feed: Feed) -> None:
     """What no type says of an entry, and a load would find out late."""
