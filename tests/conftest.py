@@ -62,22 +62,6 @@ def real_week(week: str) -> tuple[bytes, bytes]:
     return tuple(gzip.decompress((SHARED / name.format(week)).read_bytes()) for name in NAMES)
 
 
-def converted_as_ruled(body: bytes, week: str, path: Path, allowed: int, ruled: Any) -> Any:
-    """What is known of a published file's object; None where it is refused, as (rows, bad rows) or None have it too."""
-    from mta_weekly.content.convert import convert, rejects
-    from mta_weekly.errors import Refused
-    from mta_weekly.feeds.catalog import TURNSTILE
-
-    path.unlink(missing_ok=True)
-    rejects(path).unlink(missing_ok=True)
-    try:
-        return convert([body], TURNSTILE, week, path, allowed)
-    except Refused:
-        may_be_cut = not body.endswith((b"\n", b"\r"))
-        assert ruled is None or not ruled[0] or len(ruled[1]) > allowed or may_be_cut
-        return None
-
-
 NAMES = ("turnstile_{}.txt.gz", "expected_{}.csv.gz")
 
 
