@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,6 +72,13 @@ def web() -> Iterator[Web]:
     with Web() as web:
         web.serve(FILE, Answer(small_week()))
         yield web
+
+
+@pytest.fixture(scope="session")
+def http() -> Iterator[httpx.Client]:
+    """A plain client of the servers on the loopback."""
+    with httpx.Client() as http:
+        yield http
 
 
 @pytest.fixture
