@@ -1,12 +1,7 @@
-"""The pipeline as its users deploy it, all of it run: an image, blocks, deployments, an agent, workers, containers."""
+"""The pipeline as its users deploy it, all of it run: blocks, deployments, an agent, workers, containers."""
 
-import base64
 import gzip
 import json
-import re
-import subprocess
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -18,114 +13,20 @@ import httpx
 import pytest
 
 from conftest import FILE, KEY, SHARED, WEEK, expected, real_week, small_week, wait_until
-from engine import (
-    BATCH,
-    IMAGE,
-    ROOT,
-    UUID_OF,
-    Machine,
-    bare_repository,
-    build,
-    container_of,
-    copy_of_project,
-    docker_engine,
-    environment,
-    install_runner,
-    prefect_server,
-)
+from containers import BY_AGENT, BY_WORKER
+from engine import BATCH, IMAGE, UUID_OF, Machine, container_of
 from gcs import Gcs
 from mta_weekly.feeds.weeks import label
-from mta_weekly.settings import VERSION
+from repository import bare_repository
 from web import Answer, Web
 
+pytest_plugins = ["containers"]
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
+
 
 AGENT = ("prefect", "agent", "start", "-q", "default", "--run-once")
 DOCKER_WORKER = ("prefect", "worker", "start", "--pool", "pool-docker-mta", "--type", "docker", "--run-once")
 PROCESS_WORKER = ("prefect", "worker", "start", "--pool", "pool-process-mta", "--type", "process", "--run-once")
-BY_AGENT, BY_WORKER = "dep-docker-mta-de-101", "dep-pool-mta-de-101"
-PLANTED = "planted-where-no-image-may-find-it"
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[docker.DockerClient]:
-    with docker_engine() as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def installing(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Future[Path]]:
-    """The environment of an agent or worker, which is installed while the image is built and the server starts."""
-    with ThreadPoolExecutor() as pool:
-        yield pool.submit(install_runner, tmp_path_factory.mktemp("runner"))
-
-
-@pytest.fixture(scope="module")
-def image(
-    engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[docker.models.images.Image]:
-    """The image, built where secrets lie about."""
-    context = copy_of_project(tmp_path_factory.mktemp("context"))
-    for name in (".env", "key.json", "flows/key.json", "flows/.env", "data/lake/key.json"):
-        (context / name).parent.mkdir(parents=True, exist_ok=True)
-        (context / name).write_text(PLANTED)
-    build(context)
-    yield engine.images.get(IMAGE)
-    for container in engine.containers.list(all=True, ignore_removed=True, filters={"ancestor": IMAGE}):
-        container.remove(force=True)
-    engine.images.remove(IMAGE, force=True)
-
-
-@pytest.fixture(scope="module")
-def lake() -> Iterator[Gcs]:
-    """A bucket that asks for the tokens of its service account."""
-    with Gcs(buckets=("lake",)) as gcs:
-        gcs.require_token = True
-        yield gcs
-
-
-@pytest.fixture(scope="module")
-def source() -> Iterator[Web]:
-    with Web() as web:
-        yield web
-
-
-@pytest.fixture(scope="module")
-def machine(installing: Future[Path], image: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine with a server of its own, and nothing on it but what prefect-requirements.txt lists."""
-    home, folder = tmp_path_factory.mktemp("server"), tmp_path_factory.mktemp("elsewhere")
-    with prefect_server(home) as api:
-        yield Machine(installing.result(), api, tmp_path_factory.mktemp("home"), folder)
-
-
-@pytest.fixture(scope="module")
-def pretended(lake: Gcs, source: Web) -> list[str]:
-    """Flags for a container to find Google and the MTA here."""
-    variables = {
-        "MTA_TURNSTILE_URL": source.url,
-        "MTA_RETRY_BASE": "0.01",
-        "STORAGE_EMULATOR_HOST": lake.url,
-        "HTTPS_PROXY": "http://127.0.0.1:9",
-        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
-    }
-    return [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
-
-
-@pytest.fixture(scope="module")
-def deployed(machine: Machine, lake: Gcs, pretended: list[str]) -> Machine:
-    """Everything registered and deployed by the project's own scripts, as the README says."""
-    machine.instead |= {"~/key.json": str(machine.folder / "key.json"), "my-bucket": "lake", "mta-etl:v1": IMAGE}
-    (machine.folder / "key.json").write_text(json.dumps(lake.service_account()))
-    machine.type("own server")
-    bucket = ("blocks/gcs_block.py", "--gcs_bucket_name", "lake", "--check")
-    assert "every permission" in machine.script(*bucket, STORAGE_EMULATOR_HOST=lake.url)
-    machine.type("agent")
-    machine.type("worker")
-    where = ("--block_name", "blk-docker-mta", "--work_pool", "pool-docker-mta", "--image_name", IMAGE)
-    machine.script("blocks/docker_block.py", *where, *pretended)
-    return machine
-
-
 both = pytest.mark.parametrize(
     ("deployment", "runner"),
     [pytest.param(BY_AGENT, AGENT, id="agent"), pytest.param(BY_WORKER, DOCKER_WORKER, id="worker")],
@@ -306,82 +207,6 @@ def test_the_next_year_of_saturdays_at_nine_in_new_york(deployed: Machine) -> No
     assert {moment.utcoffset() for moment in local} == {timedelta(hours=-4), timedelta(hours=-5)}
     assert sum(a.utcoffset() != b.utcoffset() for a, b in pairwise(local)) == 2
     assert {b.date() - a.date() for a, b in pairwise(local)} == {timedelta(weeks=1)}
-
-
-class TestImage:
-    def test_it_is_what_it_says(self, engine: docker.DockerClient, image: docker.models.images.Image) -> None:
-        config = image.attrs["Config"]
-        variables = dict(pair.split("=", 1) for pair in config["Env"])
-        assert variables["MTA_LAKE"] == "gcs-bucket/blk-gcs-name"
-        assert variables["MTA_SPOOL"] == "/opt/prefect/data/spool"
-        assert variables["PREFECT_HOME"].startswith("/opt/prefect/")
-        assert config["WorkingDir"] == "/opt/prefect"
-        assert config["Labels"]["org.opencontainers.image.version"] == VERSION
-        code = (
-            "import json, os, pathlib, prefect; here = pathlib.Path('/opt/prefect'); (here / 'probe').write_text('x')\n"
-            "print(json.dumps([os.getuid(), prefect.__version__, sorted(map(str, here.rglob('*.py')))]))"
-        )
-        said = engine.containers.run(IMAGE, ["python", "-c", code], remove=True)
-        user, version, files = json.loads(said.splitlines()[-1])
-        assert user != 0
-        assert version == re.search(r"^prefect==(\S+)", (ROOT / "prefect-requirements.txt").read_text(), re.M)[1]
-        assert f"prefecthq/prefect:{version}-python3.11" in (ROOT / "Dockerfile").read_text()
-        assert files == sorted(f"/opt/prefect/{path.relative_to(ROOT)}" for path in (ROOT / "flows").rglob("*.py"))
-
-    def test_it_runs_the_command(self, engine: docker.DockerClient, image: object, source: Web) -> None:
-        published = small_week()
-        source.serve("/turnstile_240106.txt", Answer(published))
-        load = "python flows/etl_web_to_gcs.py --year 2024 --month 1 --day 6 --lake data/lake"
-        command = ["sh", "-c", f"{load} && base64 data/lake/*/*.gz"]
-        pretended = {"MTA_TURNSTILE_URL": source.url}
-        said = engine.containers.run(IMAGE, command, environment=pretended, network_mode="host", remove=True)
-        assert gzip.decompress(base64.b64decode(said)) == expected(published)
-
-    def test_no_broken_one_is_built(self, engine: docker.DockerClient, image: object, tmp_path: Path) -> None:
-        context = copy_of_project(tmp_path)
-        (context / "flows" / "mta_weekly" / "errors.py").write_text("import nothing_of_that_name\n")
-        with pytest.raises(AssertionError, match="nothing_of_that_name"):
-            build(context)
-
-    def test_no_layer_holds_what_lay_about(self, image: docker.models.images.Image) -> None:
-        rest = b""
-        for chunk in image.save():
-            assert PLANTED.encode() not in rest + chunk
-            rest = chunk[-100:]
-        assert rest
-
-
-def test_all_of_it_in_one_command(engine: docker.DockerClient, image: object, tmp_path: Path) -> None:
-    """compose.yaml, with a web server of the test's own beside it."""
-    if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode:
-        pytest.skip("docker compose is not installed")
-    published, project = small_week(), copy_of_project(tmp_path / "project")
-    (project / "web").mkdir()
-    (project / "web" / "turnstile_240106.txt").write_bytes(published)
-    (project / "web.yaml").write_text(
-        "services: {web: {image: mta-etl:compose, command: python -m http.server 8000 --directory /web, "
-        "volumes: ['./web:/web:ro']}}"
-    )
-    compose = ["docker", "compose", "-p", "mta-etl-test", "-f", "compose.yaml", "-f", "web.yaml"]
-    own = environment(MTA_TURNSTILE_URL="http://web:8000")
-
-    def run(*arguments: str) -> bytes:
-        ran = subprocess.run(
-            [*compose, *arguments], cwd=project, env=own, capture_output=True, check=False, timeout=300
-        )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-        return ran.stdout
-
-    week = ("-p", "year=2024", "-p", "month=1", "-p", "day=6", "--watch")
-    try:
-        for _ in range(2):  # the second time changes nothing
-            run("up", "--build", "--detach")
-        said = run("exec", "-T", "worker", "prefect", "deployment", "run", f"{BATCH}/saturday", *week)
-        assert b"Completed" in said
-        landed = run("exec", "-T", "worker", "cat", "data/lake/turnstile/240106.csv.gz")
-        assert gzip.decompress(landed) == expected(published)
-    finally:
-        run("down", "--volumes")
 
 
 def test_no_key_is_shown_anywhere(deployed: Machine, lake: Gcs) -> None:
