@@ -172,6 +172,11 @@ def content(lake: Path, key: str = KEY) -> bytes:
     return gzip.decompress((lake / key).read_bytes())
 
 
+def folders(folder: Path) -> list[Path]:
+    """The folders in a folder."""
+    return sorted(path for path in folder.iterdir() if path.is_dir())
+
+
 @pytest.fixture
 def script(capfd: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Callable[..., Ran]:
     """Run a script of blocks/ or deployments/ in this process, by its module's name.

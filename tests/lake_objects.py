@@ -4,7 +4,6 @@ import gzip
 import hashlib
 from pathlib import Path
 
-from conftest import KEY
 from mta_weekly.checksums import crc32c_of
 from mta_weekly.lake.objects import Facts
 from mta_weekly.retry import Patience
@@ -39,4 +38,5 @@ def made(folder: Path, content: bytes = b",CA\n0,A002\n", run: str = "run-1") ->
 
 
 def with_key(file: tuple[Path, Facts]) -> tuple[Path, str, Facts]:
-    return file[0], KEY, file[1]
+    path, facts = file
+    return path, f"{facts.feed}/{facts.week}.csv.gz", facts

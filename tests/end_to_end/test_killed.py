@@ -3,10 +3,7 @@
 import json
 import random
 import re
-import shutil
 import signal
-import subprocess
-import sys
 import time
 from datetime import date
 from pathlib import Path
@@ -18,7 +15,6 @@ from conftest import (
     FILE,
     KEY,
     ONE_WEEK,
-    ROOT,
     content,
     ended,
     expected,
@@ -128,33 +124,6 @@ class TestKilled:
         assert len(landed) == len(set(landed))
         assert [path.name for path in (tmp_path / "spool").iterdir()] == [".mta-etl.lock"]
         assert not list((tmp_path / "lake").rglob("*.part"))
-
-    def test_publishing_in_a_folder(self, tmp_path: Path) -> None:
-        """Without Prefect it starts in no time, so that the kill meets the writing itself, many times over."""
-        versions = {f",CA\n0,{name}{'x' * 3_000_000}\n".encode() for name in "AB"}
-        code = (
-            f"import sys; sys.path[:0] = {[str(ROOT / name) for name in ('flows', 'tests', 'benchmarks')]!r}\n"
-            "from pathlib import Path; import test_lake as t; from lake_folder import FolderLake\n"
-            f"here = Path({str(tmp_path)!r}); lake = FolderLake(here / 'lake'); lake.prepare()\n"
-            "files = [t.made(here, f\",CA\\n0,{name}{'x' * 3_000_000}\\n\".encode()) for name in 'AB']\n"
-            "print('ready', flush=True)\n"
-            "while True:\n"
-            "    for path, facts in files:\n"
-            "        seen = lake.find([t.KEY], t.patience()).get(t.KEY)\n"
-            "        lake.publish(path, t.KEY, facts, seen, t.patience())\n"
-        )
-        seen = set()
-        for _ in range(12):
-            with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
-                assert process.stdout is not None
-                process.stdout.readline()
-                time.sleep(random.uniform(0, 0.08))
-                process.kill()
-            if (tmp_path / "lake" / KEY).exists():
-                seen.add(content(tmp_path / "lake"))
-        assert seen
-        assert seen <= versions
-        shutil.rmtree(tmp_path / "lake")
 
 
 def seen_at(path: Path) -> tuple[int, int]:

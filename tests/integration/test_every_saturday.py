@@ -10,7 +10,6 @@ import etl_web_to_gcs as etl
 import weekly
 from conftest import content, expected, small_week
 from deploy_scripts import BY, DOCKER, NAME
-from etl_web_to_gcs import main_flow
 from hourly import RIDERSHIP as COLUMNS
 from hourly import ridership_week
 from live_site import DUE, TODAY, landed
@@ -20,11 +19,10 @@ from web import Answer, Web
 pytest_plugins = ["live_site"]
 
 
+@pytest.mark.usefixtures("on_a_saturday")
 def test_the_saturday_deployment_lands_live_data_every_week(
     live: Soda, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import weekly
-
     monkeypatch.setenv("MTA_SPOOL", str(tmp_path / "spool"))
     named = ["--work_pool", "p", "--deploy_name", "d", "--lake", str(tmp_path / "lake")]
     flags = weekly.parser("", "", "").parse_args(named)
@@ -41,8 +39,6 @@ def test_the_saturday_deployment_lands_live_data_every_week(
 def test_a_source_that_skips_a_week_and_has_two_the_week_after_leaves_no_gap(
     web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import etl_web_to_gcs
-
     monkeypatch.setenv("MTA_TURNSTILE_URL", web.url)
     monkeypatch.setenv("MTA_SPOOL", str(tmp_path / "spool"))
     flags = weekly.parser("", DOCKER, "").parse_args([*NAME, *BY[1], "--lake", str(tmp_path / "lake")])
@@ -50,8 +46,8 @@ def test_a_source_that_skips_a_week_and_has_two_the_week_after_leaves_no_gap(
     assert given["catch_up"] == 8
 
     def on(saturday: date) -> Any:
-        monkeypatch.setattr(etl_web_to_gcs, "new_york_today", lambda: saturday)
-        return main_flow(**given, return_state=True)
+        monkeypatch.setattr(etl, "new_york_today", lambda: saturday)
+        return etl.main_flow(**given, return_state=True)
 
     weeks = [date(2024, 1, 6), date(2024, 1, 13), date(2024, 1, 20)]
     for week in (*(date(2023, 11, day) for day in (18, 25)), *(date(2023, 12, day) for day in (2, 9, 16, 23, 30))):

@@ -1,8 +1,6 @@
 """A folder as the lake: what lies about is never taken for an object, and what cannot be written is said."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,20 +12,6 @@ from mta_weekly.lake.folder import FolderLake
 
 
 class TestFolder:
-    def test_another_process_holding_the_lock_is_waited_for(self, tmp_path: Path) -> None:
-        lake = FolderLake(tmp_path / "lake")
-        lake.prepare()
-        code = (
-            "import sys, time; from filelock import FileLock\n"
-            "with FileLock(sys.argv[1]): print('held', flush=True); time.sleep(1); print('let go', flush=True)"
-        )
-        lock = tmp_path / "lake" / ".mta-etl" / "turnstile-240106.csv.gz.lock"
-        with subprocess.Popen([sys.executable, "-c", code, lock], stdout=subprocess.PIPE, text=True) as holder:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == "held\n"
-            lake.publish(*with_key(made(tmp_path)), None, patience())
-            assert holder.stdout.readline() == "let go\n"
-
     def test_what_a_killed_run_left_is_never_taken_for_an_object(self, tmp_path: Path) -> None:
         lake = FolderLake(tmp_path / "lake")
         lake.prepare()

@@ -1,45 +1,14 @@
 """The work folder: a live run keeps its own, a dead one leaves nothing behind for long."""
 
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from mta_weekly import spool
+from conftest import folders
 from mta_weekly.errors import SpoolFailed
 from mta_weekly.spool import work_folder
-
-HOLD = """
-import sys
-from pathlib import Path
-from mta_weekly.spool import work_folder
-
-with work_folder(Path(sys.argv[1])) as folder:
-    (folder / "240106.csv.gz").write_bytes(b"half a week")
-    print(folder, flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def another_run(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """Another process at work in the spool, and its folder there."""
-    command = [sys.executable, "-c", HOLD, str(folder)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=Path(spool.__file__).parent) as process:
-        try:
-            yield process, Path(process.stdout.readline().strip())
-        finally:
-            process.kill()
-
-
-def folders(spool: Path) -> list[Path]:
-    return sorted(path for path in spool.iterdir() if path.is_dir())
 
 
 def test_a_folder_is_empty_writable_and_in_the_spool(tmp_path: Path) -> None:
@@ -64,31 +33,6 @@ def test_nothing_stays_after_an_exception_which_stays_what_it_is(tmp_path: Path,
         raise fault("in the run")
 
     assert folders(tmp_path) == []
-
-
-def test_the_folder_of_a_live_run_is_left_alone_and_that_of_a_killed_one_removed(tmp_path: Path) -> None:
-    with another_run(tmp_path) as (process, theirs):
-        with work_folder(tmp_path) as ours:
-            assert folders(tmp_path) == sorted([ours, theirs])
-            assert (theirs / "240106.csv.gz").read_bytes() == b"half a week"
-        assert folders(tmp_path) == [theirs]
-
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert folders(tmp_path) == [theirs]
-        with work_folder(tmp_path) as ours:
-            assert folders(tmp_path) == [ours]
-
-    assert folders(tmp_path) == []
-
-
-def test_a_run_that_ends_by_itself_takes_its_folder_along(tmp_path: Path) -> None:
-    with another_run(tmp_path) as (process, theirs):
-        assert theirs.is_dir()
-        process.stdin.close()
-
-        assert process.wait() == 0
-        assert folders(tmp_path) == []
 
 
 def test_runs_of_one_process_do_not_remove_each_other(tmp_path: Path) -> None:
