@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+UNIT = ROOT / "tests" / "unit"
 SHARED = ROOT.parent / "shared" / "data"
 
 # Before Prefect is imported anywhere: its home decides where it keeps its database and profiles.
@@ -64,6 +65,22 @@ def real_week(week: str) -> tuple[bytes, bytes]:
 
 
 NAMES = ("turnstile_{}.txt.gz", "expected_{}.csv.gz")
+
+
+@pytest.fixture(autouse=True)
+def only_our_code(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A unit test starts no process, and loads no Prefect; among other tests, those have loaded it."""
+    if UNIT not in request.path.parents:
+        yield
+        return
+
+    def refuse(*command: object, **_: object) -> None:
+        pytest.fail(f"a unit test starts a process: {command}")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    yield
+    alone = all(UNIT in item.path.parents for item in request.session.items)
+    assert not (alone and "prefect" in sys.modules), "a unit test, or what it imports, loads Prefect"
 
 
 @pytest.fixture
