@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-containers lint format bench requirements clean
+.PHONY: help setup demo test test-unit test-containers lint format bench requirements clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -34,6 +34,9 @@ demo: $(VENV)/run.stamp  ## land a generated week in data/demo/lake, offline; FE
 
 test: $(VENV)/dev.stamp  ## run the tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4
+
+test-unit: $(VENV)/dev.stamp  ## run those of the tests that need no Prefect and no process
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 tests/unit
 
 test-containers: $(VENV)/dev.stamp  ## build the image and run it: blocks, deployments, an agent, workers
 	$(BIN)/python -m pytest -m containers

@@ -13,9 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+UNIT = ROOT / "tests" / "unit"
 SHARED = ROOT.parent / "shared" / "data"
 
 # Before Prefect is imported anywhere: its home decides where it keeps its database and profiles.
@@ -62,23 +64,23 @@ def real_week(week: str) -> tuple[bytes, bytes]:
     return tuple(gzip.decompress((SHARED / name.format(week)).read_bytes()) for name in NAMES)
 
 
-def converted_as_ruled(body: bytes, week: str, path: Path, allowed: int, ruled: Any) -> Any:
-    """What is known of a published file's object; None where it is refused, as (rows, bad rows) or None have it too."""
-    from mta_weekly.content.convert import convert, rejects
-    from mta_weekly.errors import Refused
-    from mta_weekly.feeds.catalog import TURNSTILE
-
-    path.unlink(missing_ok=True)
-    rejects(path).unlink(missing_ok=True)
-    try:
-        return convert([body], TURNSTILE, week, path, allowed)
-    except Refused:
-        may_be_cut = not body.endswith((b"\n", b"\r"))
-        assert ruled is None or not ruled[0] or len(ruled[1]) > allowed or may_be_cut
-        return None
-
-
 NAMES = ("turnstile_{}.txt.gz", "expected_{}.csv.gz")
+
+
+@pytest.fixture(autouse=True)
+def only_our_code(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A unit test starts no process, and loads no Prefect; among other tests, those have loaded it."""
+    if UNIT not in request.path.parents:
+        yield
+        return
+
+    def refuse(*command: object, **_: object) -> None:
+        pytest.fail(f"a unit test starts a process: {command}")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    yield
+    alone = all(UNIT in item.path.parents for item in request.session.items)
+    assert not (alone and "prefect" in sys.modules), "a unit test, or what it imports, loads Prefect"
 
 
 @pytest.fixture
@@ -87,6 +89,13 @@ def web() -> Iterator[Web]:
     with Web() as web:
         web.serve(FILE, Answer(small_week()))
         yield web
+
+
+@pytest.fixture(scope="session")
+def http() -> Iterator[httpx.Client]:
+    """A plain client of the servers on the loopback."""
+    with httpx.Client() as http:
+        yield http
 
 
 @pytest.fixture
@@ -178,6 +187,11 @@ def said_by_processes(code: str, folder: Path) -> set[bytes]:
 def content(lake: Path, key: str = KEY) -> bytes:
     """What an object in a folder lake unpacks to."""
     return gzip.decompress((lake / key).read_bytes())
+
+
+def folders(folder: Path) -> list[Path]:
+    """The folders in a folder."""
+    return sorted(path for path in folder.iterdir() if path.is_dir())
 
 
 @pytest.fixture

@@ -7,12 +7,8 @@ prefect-requirements.txt in an environment of their own.
 import os
 import re
 import shlex
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +22,7 @@ from docker.models.containers import Container
 
 import papers
 from conftest import wait_until
+from repository import copy_of_project
 
 ROOT = Path(__file__).resolve().parents[1]
 STAND_IN = ROOT.parent / "shared" / "containers"
@@ -96,39 +93,6 @@ def build(context: Path) -> None:
     assert ran.returncode == 0, ran.stdout[-3000:]
 
 
-def copy_of_project(folder: Path) -> Path:
-    """The files git knows or would take, as they are now, in a folder; returns it."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    for name in filter(None, listed.stdout.decode().split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    return folder
-
-
-def bare_repository(folder: Path) -> str:
-    """The project in a bare repository, as GitHub has it; its address."""
-    work, bare = committed(copy_of_project(folder / "work")), folder / "mta.git"
-    subprocess.run(["git", "clone", "--quiet", "--bare", work, bare], check=True)
-    return bare.as_uri()
-
-
-def committed(folder: Path) -> Path:
-    """Make a folder a repository, with all of it on the branch main; returns it."""
-    for command in (
-        ["init", "--quiet", "--initial-branch", "main"],
-        ["add", "--all"],
-        ["-c", "user.name=Test", "-c", "user.email=test@example.com", "commit", "--quiet", "-m", "As it is"],
-    ):
-        subprocess.run(["git", *command], cwd=folder, check=True)
-    return folder
-
-
 def install_runner(folder: Path) -> Path:
     """An environment of prefect-requirements.txt alone, as on the machine of an agent or a worker; returns its bin."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
@@ -136,78 +100,6 @@ def install_runner(folder: Path) -> Path:
     pins = ["--require-hashes", "-r", ROOT / "prefect-requirements.txt"]
     subprocess.run([*pip, "install", *pins], check=True, env=environment())
     return folder / "bin"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
-@contextmanager
-def postgres() -> Iterator[str]:
-    """PostgreSQL as Debian packages it, on the loopback; the address of a database. Skips without one."""
-    found = shutil.which("initdb") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), None)
-    if not found:
-        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
-    # It refuses to run as root, and what belongs to its own user cannot lie below a folder of root's alone.
-    user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
-    bin, port = Path(found).resolve().parent, free_port()
-    with tempfile.TemporaryDirectory(prefix="mta-postgres-") as name:
-        folder = Path(name)
-        if user:
-            shutil.chown(folder, "postgres", "postgres")
-        make = [bin / "initdb", "--auth", "trust", "--username", "mta", "--no-sync", "--pgdata", folder / "data"]
-        subprocess.run(make, check=True, capture_output=True, cwd=folder, **user)
-        listen = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
-        serve = [bin / "postgres", "-D", folder / "data", "-p", str(port), *listen]
-        with (folder / "log").open("w") as log:
-            process = subprocess.Popen(serve, stdout=log, stderr=subprocess.STDOUT, cwd=folder, **user)
-        try:
-            ask = [bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-
-            def ready() -> bool:
-                assert process.poll() is None, (folder / "log").read_text()
-                return subprocess.run(ask, check=False).returncode == 0
-
-            wait_until(ready, "PostgreSQL did not start")
-            yield f"postgresql+asyncpg://mta@127.0.0.1:{port}/postgres"
-        finally:
-            process.send_signal(signal.SIGINT)  # its fast shutdown
-            process.wait()
-
-
-@contextmanager
-def prefect_server(home: Path, database: str | None = None) -> Iterator[str]:
-    """A Prefect server of its own on the loopback; yields the address of its API.
-
-    Its home is made, and is its own; without a database elsewhere it keeps a SQLite file there.
-    """
-    home.mkdir(exist_ok=True)
-    port = free_port()
-    serve = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--port", str(port)]
-    own = {**os.environ, "PREFECT_HOME": str(home)}
-    if database:
-        own["PREFECT_API_DATABASE_CONNECTION_URL"] = database
-    with (home / "server.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, *serve], env=own, stdout=log, stderr=subprocess.STDOUT)
-    try:
-
-        def ready() -> bool:
-            assert process.poll() is None, (home / "server.log").read_text()[-2000:]
-            return _answers(f"http://127.0.0.1:{port}/api/health")
-
-        wait_until(ready, "the Prefect server did not start", 120)
-        yield f"http://127.0.0.1:{port}/api"
-    finally:
-        process.kill()  # at once, as servers die
-        process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url).is_success
-    except httpx.TransportError:
-        return False
 
 
 @dataclass

@@ -9,9 +9,7 @@ credentials, missing permissions. Point the client at it with ``STORAGE_EMULATOR
 
 from __future__ import annotations
 
-import base64
 import email
-import hashlib
 import itertools
 import json
 import re
@@ -20,62 +18,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.message import Message
-from functools import cache
-from typing import Any, Literal
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from typing import Any
+from urllib.parse import parse_qs
 
-import google_crc32c
-from cryptography.hazmat.primitives import serialization as pem
-from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import jwt
 
+from gcs_calls import ACTIONS, EMAIL, Call, Kind, Refusal, Reply, Upload, json_reply, name_of_upload, understand_request
+from gcs_objects import Blob, make_key_pair, merge_properties
 from loopback import Handler, Loopback
-
-Kind = Literal["any", "token", "bucket", "permissions", "list", "get", "media", "upload", "finish", "patch", "delete"]
-Reply = tuple[int, Mapping[str, str], bytes]
-
-_BUCKET = "/storage/v1/b/(?P<bucket>[^/]+)"
-_OBJECT = _BUCKET + "/o/(?P<name>.+)"
-# What a request asks for, how it is recognised and which permission it takes.
-_ACTIONS = {
-    "token": ("POST /token", None),
-    "bucket": (f"GET {_BUCKET}", "storage.buckets.get"),
-    "permissions": (f"GET {_BUCKET}/iam/testPermissions", None),
-    "list": (f"GET {_BUCKET}/o", "storage.objects.list"),
-    "get": (f"GET (/download)?{_OBJECT}", "storage.objects.get"),
-    "patch": (f"PATCH {_OBJECT}", "storage.objects.update"),
-    "delete": (f"DELETE {_OBJECT}", "storage.objects.delete"),
-    "upload": (f"(POST|PUT) /upload{_BUCKET}/o", "storage.objects.create"),
-}
-_EMAIL = "tests@tests.iam.gserviceaccount.com"
-
-
-@dataclass
-class Blob:
-    """An object as stored; the checksums follow from the data unless given, so that a test may store rot."""
-
-    data: bytes
-    generation: int
-    metageneration: int = 1
-    properties: dict[str, Any] = field(default_factory=dict)  # contentType, metadata and others its writer set
-    crc32c: str = ""
-    md5: str = ""
-    created: datetime = field(default_factory=lambda: datetime.now(UTC))
-    updated: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    def __post_init__(self) -> None:
-        self.crc32c = self.crc32c or base64.b64encode(google_crc32c.value(self.data).to_bytes(4, "big")).decode()
-        self.md5 = self.md5 or base64.b64encode(hashlib.md5(self.data).digest()).decode()
-
-    @property
-    def content_type(self) -> str:
-        """As the writer set it, or the default."""
-        return str(self.properties.get("contentType") or "application/octet-stream")
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """The writer's own metadata."""
-        return self.properties.get("metadata") or {}
 
 
 @dataclass(frozen=True)
@@ -99,39 +49,6 @@ class Fault:
     before: Callable[[Gcs], object] | None = None
 
 
-class Refusal(Exception):
-    """An error answer in the shape Google gives it."""
-
-    def __init__(self, code: int, reason: str, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        errors = [{"message": message, "domain": "global", "reason": reason}]
-        status, own, body = _json({"error": {"code": code, "message": message, "errors": errors}}, code)
-        self.reply: Reply = (status, {**own, **(headers or {})}, b"" if code == 304 else body)
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A request, understood."""
-
-    action: str
-    kinds: set[str]  # the names a fault may know it by
-    bucket: str
-    name: str
-    query: dict[str, str]  # keys in lower case, because the client spells ifMetagenerationNotMatch in two ways
-    headers: Message
-    body: bytes
-
-
-@dataclass
-class _Upload:
-    """A resumable upload: the call that began it, the object's properties, what has come and how it ended."""
-
-    call: _Call
-    properties: dict[str, Any]
-    data: bytearray = field(default_factory=bytearray)
-    done: Reply | None = None
-
-
 class Gcs(Loopback):
     """The server.
 
@@ -152,7 +69,7 @@ class Gcs(Loopback):
         self.require_token = False
         self.refuse_credentials = False
         self.tokens: set[str] = set()
-        self._uploads: dict[str, _Upload] = {}
+        self._uploads: dict[str, Upload] = {}
         self._generations = itertools.count(1_700_000_000_000_000)  # as large as real ones
 
     def put(self, bucket: str, name: str, data: bytes, **properties: Any) -> Blob:
@@ -167,8 +84,8 @@ class Gcs(Loopback):
             "type": "service_account",
             "project_id": "tests",
             "private_key_id": "1",
-            "private_key": _key_pair()[0],
-            "client_email": _EMAIL,
+            "private_key": make_key_pair()[0],
+            "client_email": EMAIL,
             "client_id": "1",
             "token_uri": f"{self.url}/token",
             "universe_domain": "googleapis.com",
@@ -177,7 +94,7 @@ class Gcs(Loopback):
     def answer(self, request: Handler) -> None:
         fault = None
         try:
-            call = _understand(request)
+            call = understand_request(request)
             fault = self._next_fault(call.kinds)
             if fault and fault.before:
                 fault.before(self)
@@ -206,54 +123,56 @@ class Gcs(Loopback):
                     return fault
         return None
 
-    def _perform(self, call: _Call) -> Reply:
+    def _perform(self, call: Call) -> Reply:
         if call.action == "token":
             return self._token(call)
         if self.require_token and call.headers["Authorization"] not in {f"Bearer {token}" for token in self.tokens}:
             raise Refusal(401, "authError", "Invalid Credentials")
         if call.bucket not in self.objects:
             raise Refusal(404, "notFound", "The specified bucket does not exist.")
-        self._permit(_ACTIONS[call.action][1])
-        action: Callable[[_Call], Reply] = getattr(self, f"_{call.action}")
+        self._permit(ACTIONS[call.action][1])
+        action: Callable[[Call], Reply] = getattr(self, f"_{call.action}")
         return action(call)
 
     def _permit(self, permission: str | None) -> None:
         if permission in self.forbid:
             denied = f"Permission '{permission}' denied on resource (or it may not exist)."
-            raise Refusal(403, "forbidden", f"{_EMAIL} does not have {permission} access. {denied}")
+            raise Refusal(403, "forbidden", f"{EMAIL} does not have {permission} access. {denied}")
 
-    def _token(self, call: _Call) -> Reply:
+    def _token(self, call: Call) -> Reply:
         try:
             if self.refuse_credentials:
                 raise ValueError("account not found")
             assertion = parse_qs(call.body.decode())["assertion"][0]
             # The audience goes unchecked: the client always names Google's endpoint, wherever token_uri points.
-            jwt.decode(assertion, certs=_key_pair()[1])  # type: ignore[no-untyped-call]
+            jwt.decode(assertion, certs=make_key_pair()[1])  # type: ignore[no-untyped-call]
         except (KeyError, ValueError) as error:
-            return _json({"error": "invalid_grant", "error_description": f"Invalid grant: {error}"}, 400)
+            return json_reply({"error": "invalid_grant", "error_description": f"Invalid grant: {error}"}, 400)
         token = uuid.uuid4().hex
         self.tokens.add(token)
-        return _json({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
+        return json_reply({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
 
-    def _bucket(self, call: _Call) -> Reply:
-        return _json({"kind": "storage#bucket", "id": call.bucket, "name": call.bucket, "location": "US"})
+    def _bucket(self, call: Call) -> Reply:
+        return json_reply({"kind": "storage#bucket", "id": call.bucket, "name": call.bucket, "location": "US"})
 
-    def _permissions(self, call: _Call) -> Reply:
-        return _json({"permissions": [one for one in call.query["permissions"].split(",") if one not in self.forbid]})
+    def _permissions(self, call: Call) -> Reply:
+        return json_reply(
+            {"permissions": [one for one in call.query["permissions"].split(",") if one not in self.forbid]}
+        )
 
-    def _list(self, call: _Call) -> Reply:
+    def _list(self, call: Call) -> Reply:
         if unknown := call.query.keys() & {"delimiter", "startoffset", "endoffset", "matchglob", "versions"}:
             raise Refusal(501, "notImplemented", f"This server does not know {unknown}.")
         prefix, after = call.query.get("prefix", ""), call.query.get("pagetoken", "")
         names = sorted(name for name in self.objects[call.bucket] if name.startswith(prefix) and name > after)
         page = names[: int(call.query.get("maxresults", 1000))]
         listing: dict[str, Any] = {"kind": "storage#objects", "items": [self._resource(call.bucket, x) for x in page]}
-        return _json(listing | ({"nextPageToken": page[-1]} if len(page) < len(names) else {}))
+        return json_reply(listing | ({"nextPageToken": page[-1]} if len(page) < len(names) else {}))
 
-    def _get(self, call: _Call) -> Reply:
+    def _get(self, call: Call) -> Reply:
         blob = self._existing(call)
         if "media" not in call.kinds:
-            return _json(self._resource(call.bucket, call.name))
+            return json_reply(self._resource(call.bucket, call.name))
         size = len(blob.data)
         headers = {
             "Content-Type": blob.content_type,
@@ -272,20 +191,20 @@ class Gcs(Loopback):
             raise Refusal(416, "requestedRangeNotSatisfiable", "Request range not satisfiable")
         return 206, headers | {"Content-Range": f"bytes {start}-{end}/{size}"}, blob.data[start : end + 1]
 
-    def _patch(self, call: _Call) -> Reply:
+    def _patch(self, call: Call) -> Reply:
         blob = self._existing(call)
-        properties = _merged(blob.properties, json.loads(call.body))
+        properties = merge_properties(blob.properties, json.loads(call.body))
         updated, metageneration = datetime.now(UTC), blob.metageneration + 1
         blob = replace(blob, properties=properties, metageneration=metageneration, updated=updated)
         self.objects[call.bucket][call.name] = blob
-        return _json(self._resource(call.bucket, call.name))
+        return json_reply(self._resource(call.bucket, call.name))
 
-    def _delete(self, call: _Call) -> Reply:
+    def _delete(self, call: Call) -> Reply:
         self._existing(call)
         del self.objects[call.bucket][call.name]
         return 204, {}, b""
 
-    def _upload(self, call: _Call) -> Reply:
+    def _upload(self, call: Call) -> Reply:
         if "upload_id" in call.query:
             return self._resume(call)
         if call.query["uploadtype"] == "multipart":
@@ -294,17 +213,17 @@ class Gcs(Loopback):
             head, _, data = rest.rpartition(b"\r\n" + boundary + b"--")[0].partition(b"\r\n\r\n")
             properties = json.loads(first.partition(b"\r\n\r\n")[2])
             properties.setdefault("contentType", email.message_from_bytes(head.lstrip())["Content-Type"])
-            return self._store(_Upload(call, properties, bytearray(data)), call.headers)
+            return self._store(Upload(call, properties, bytearray(data)), call.headers)
         properties = json.loads(call.body or b"{}")
         properties.setdefault("contentType", call.headers["X-Upload-Content-Type"])
-        upload = _Upload(call, properties)
-        self._check(call, self.objects[call.bucket].get(_name(upload)))
+        upload = Upload(call, properties)
+        self._check(call, self.objects[call.bucket].get(name_of_upload(upload)))
         upload_id = uuid.uuid4().hex
         self._uploads[upload_id] = upload
         path = f"/upload/storage/v1/b/{call.bucket}/o?uploadType=resumable&upload_id={upload_id}"
         return 200, {"Location": self.url + path}, b""
 
-    def _resume(self, call: _Call) -> Reply:
+    def _resume(self, call: Call) -> Reply:
         """Takes a chunk of a resumable upload (or no bytes at all: the client asks how far it has come)."""
         upload = self._uploads.get(call.query["upload_id"])
         if upload is None:
@@ -326,9 +245,9 @@ class Gcs(Loopback):
             raise
         return upload.done
 
-    def _store(self, upload: _Upload, last_headers: Message) -> Reply:
+    def _store(self, upload: Upload, last_headers: Message) -> Reply:
         """Makes an object of an upload that is complete, unless it is not what was promised."""
-        bucket, name, properties = upload.call.bucket, _name(upload), upload.properties
+        bucket, name, properties = upload.call.bucket, name_of_upload(upload), upload.properties
         old = self.objects[bucket].get(name)
         self._check(upload.call, old)
         if old:
@@ -343,16 +262,16 @@ class Gcs(Loopback):
                 what = kind.upper()
                 raise Refusal(400, "invalid", f'Provided {what} "{value}" doesn\'t match calculated {what} "{true}".')
         self.objects[bucket][name] = blob
-        return _json(self._resource(bucket, name))
+        return json_reply(self._resource(bucket, name))
 
-    def _existing(self, call: _Call) -> Blob:
+    def _existing(self, call: Call) -> Blob:
         blob = self.objects[call.bucket].get(call.name)
         if blob is None or call.query.get("generation") not in (None, str(blob.generation)):
             raise Refusal(404, "notFound", f"No such object: {call.bucket}/{call.name}")
         self._check(call, blob)
         return blob
 
-    def _check(self, call: _Call, blob: Blob | None) -> None:
+    def _check(self, call: Call, blob: Blob | None) -> None:
         """Refuses unless the preconditions hold; what does not exist has generation 0."""
         for key in ("generation", "metageneration"):
             have = str(getattr(blob, key)) if blob else "0"
@@ -362,60 +281,4 @@ class Gcs(Loopback):
                 raise Refusal(code, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
 
     def _resource(self, bucket: str, name: str) -> dict[str, Any]:
-        blob = self.objects[bucket][name]
-        path = f"b/{bucket}/o/{quote(name, safe='')}"
-        return {
-            **blob.properties,
-            "kind": "storage#object",
-            "id": f"{bucket}/{name}/{blob.generation}",
-            "selfLink": f"{self.url}/storage/v1/{path}",
-            "mediaLink": f"{self.url}/download/storage/v1/{path}?generation={blob.generation}&alt=media",
-            "name": name,
-            "bucket": bucket,
-            "generation": str(blob.generation),
-            "metageneration": str(blob.metageneration),
-            "contentType": blob.content_type,
-            "size": str(len(blob.data)),
-            "crc32c": blob.crc32c,
-            "md5Hash": blob.md5,
-            "timeCreated": f"{blob.created:%Y-%m-%dT%H:%M:%S.%fZ}",
-            "updated": f"{blob.updated:%Y-%m-%dT%H:%M:%S.%fZ}",
-        }
-
-
-def _understand(request: Handler) -> _Call:
-    url = urlsplit(request.path)
-    query = {key.lower(): ",".join(values) for key, values in parse_qs(url.query).items()}
-    for action, (route, _) in _ACTIONS.items():
-        if match := re.fullmatch(route, f"{request.command} {url.path}"):
-            place = {key: unquote(value) for key, value in match.groupdict().items()}
-            kinds = {"any", action} | ({"media"} if query.get("alt") == "media" else set())
-            last = re.fullmatch(r"bytes \d+-(\d+)/(\d+)", request.headers.get("Content-Range", ""))
-            if query.get("uploadtype") == "multipart" or (last and int(last[1]) + 1 == int(last[2])):
-                kinds.add("finish")
-            bucket, name = place.get("bucket", ""), place.get("name", "")
-            return _Call(action, kinds, bucket, name, query, request.headers, request.body)
-    raise Refusal(501, "notImplemented", f"This server does not know {request.command} {url.path}.")
-
-
-def _name(upload: _Upload) -> str:
-    return str(upload.call.query.get("name") or upload.properties["name"])
-
-
-def _merged(old: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """A JSON merge patch: objects are merged key by key and null deletes."""
-    merged = old | {k: _merged(old.get(k, {}), v) if isinstance(v, dict) else v for k, v in changes.items()}
-    return {key: value for key, value in merged.items() if value is not None}
-
-
-def _json(content: dict[str, Any], status: int = 200) -> Reply:
-    return status, {"Content-Type": "application/json; charset=UTF-8"}, json.dumps(content).encode()
-
-
-@cache
-def _key_pair() -> tuple[str, str]:
-    """A private key and its public half, made once: it takes a while."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    private = key.private_bytes(pem.Encoding.PEM, pem.PrivateFormat.PKCS8, pem.NoEncryption())
-    public = key.public_key().public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
-    return private.decode(), public.decode()
+        return self.objects[bucket][name].resource(self.url, bucket, name)

@@ -1,0 +1,131 @@
+"""The command interrupted or killed at any moment: no object or a right one, and the next run succeeds."""
+
+import json
+import random
+import re
+import signal
+import time
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from command_runs import wait_for_request, wanted
+from conftest import (
+    FILE,
+    KEY,
+    ONE_WEEK,
+    content,
+    ended,
+    expected,
+    small_week,
+    start,
+)
+from mta_weekly.feeds.weeks import label, saturdays
+from web import Answer, Web
+
+
+def test_an_interrupted_run_says_so_and_ends_130(web: Web, environment: dict[str, str], tmp_path: Path) -> None:
+    web.serve(FILE, Answer(small_week(), pause_at=(len(small_week()) // 2, 60.0)))
+    process = start([*ONE_WEEK, "--lake", str(tmp_path / "lake")], environment)
+    wait_for_request(web)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    ran = ended(process)
+    assert ran.code == 130
+    assert [path.name for path in (tmp_path / "spool").iterdir()] == [".mta-etl.lock"]
+    assert ran.lines[-1].startswith("interrupted: what has landed stays")
+    assert "Traceback" not in ran.err
+    assert not (tmp_path / "lake" / KEY).exists()
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_an_interrupted_backfill_ends_at_once_with_one_line(
+    presses: int, web: Web, environment: dict[str, str], tmp_path: Path
+) -> None:
+    weeks = saturdays(date(2016, 1, 1), date(2016, 6, 30))
+    for week in weeks:
+        slow = small_week(week)
+        web.serve(f"/turnstile_{label(week)}.txt", Answer(slow, pause_at=(len(slow) // 2, 0.2 + 60 * (week.day == 13))))
+    arguments = ["--start", "2016-01-01", "--end", "2016-06-30", "--concurrency", "4", "--lake", str(tmp_path / "lake")]
+    process = start(arguments, environment)
+    while len(web.requests) < 9:
+        assert process.poll() is None
+        time.sleep(0.02)
+    began = time.monotonic()
+    for _ in range(presses):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    ran = ended(process)
+    assert time.monotonic() - began < 10  # and not until the slow one has come
+    assert ran.code == 130
+    assert ran.lines[-1] == "interrupted: what has landed stays, the next run does the rest"
+    assert [line for line in ran.lines if "landed" not in line] == [f"INFO    lake: {tmp_path / 'lake'}"]
+    for path in (tmp_path / "lake").glob("turnstile/*.gz"):
+        assert content(tmp_path / "lake", f"turnstile/{path.name}") == wanted(path)
+
+
+class TestKilled:
+    """kill -9 at any moment leaves no object or a right one, and the next run succeeds."""
+
+    @pytest.mark.parametrize("moment", ["starting", "downloading", "any", "any other"])
+    def test_a_run(self, moment: str, web: Web, environment: dict[str, str], tmp_path: Path) -> None:
+        good = small_week()
+        web.serve(FILE, Answer(good, pause_at=(len(good) // 2, 60.0 if moment == "downloading" else 0.3)))
+        process = start([*ONE_WEEK, "--lake", str(tmp_path / "lake")], environment)
+        if moment == "starting":
+            time.sleep(1)
+        else:
+            wait_for_request(web)
+            time.sleep(1.0 if moment == "downloading" else random.uniform(0, 0.8))
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL or "any" in moment
+        objects = list((tmp_path / "lake").glob("turnstile/[0-9]*.gz"))
+        assert moment.startswith("any") or objects == []
+        if objects:
+            assert content(tmp_path / "lake") == expected(good)
+        web.serve(FILE, Answer(good))
+        ran = ended(start([*ONE_WEEK, "--lake", str(tmp_path / "lake")], environment))
+        assert ran.code == 0, ran.err
+        assert content(tmp_path / "lake") == expected(good)
+        assert [path.name for path in (tmp_path / "spool").iterdir() if path.name != ".mta-etl.lock"] == []
+        assert not list((tmp_path / "lake").rglob("*.part"))
+
+    def test_a_backfill_ten_times_over(self, web: Web, environment: dict[str, str], tmp_path: Path) -> None:
+        weeks = saturdays(date(2016, 1, 1), date(2016, 10, 1))
+        assert len(weeks) == 40
+        for week in weeks:
+            web.serve(f"/turnstile_{label(week)}.txt", Answer(small_week(week), wait=0.1))
+        arguments = ["--start", "2016-01-01", "--end", "2016-10-01", "--lake", str(tmp_path / "lake")]
+        stood: dict[Path, tuple[int, int]] = {}
+        said = ""
+        for _ in range(10):
+            web.requests.clear()
+            process = start(arguments, environment)
+            wait_for_request(web, process)
+            time.sleep(random.uniform(0, 0.6))
+            process.kill()
+            said += process.communicate()[1]
+            for path, at in stood.items():
+                assert seen_at(path) == at, "a week that had landed was written again"
+            for path in (tmp_path / "lake").glob("turnstile/*.gz"):
+                assert content(tmp_path / "lake", f"turnstile/{path.name}") == wanted(path)
+                stood[path] = seen_at(path)
+        assert len(stood) > 0
+        ran = ended(start(arguments, environment))
+        assert ran.code == 0, ran.err
+        assert sorted(path.name[:6] for path in (tmp_path / "lake" / "turnstile").glob("*.gz")) == [*map(label, weeks)]
+        for path in (tmp_path / "lake").glob("turnstile/*.gz"):
+            assert content(tmp_path / "lake", f"turnstile/{path.name}") == wanted(path)
+            assert stood.get(path) in (None, seen_at(path))
+            assert json.loads(path.with_name(f"{path.name}.json").read_text())["rows"] == 500
+        landed = re.findall(r"turnstile (\d{6}): landed", said + ran.err)
+        assert len(landed) == len(set(landed))
+        assert [path.name for path in (tmp_path / "spool").iterdir()] == [".mta-etl.lock"]
+        assert not list((tmp_path / "lake").rglob("*.part"))
+
+
+def seen_at(path: Path) -> tuple[int, int]:
+    """What changes when a file is written again."""
+    return path.stat().st_mtime_ns, path.stat().st_ino

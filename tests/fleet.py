@@ -1,0 +1,151 @@
+"""A Prefect server with deployments that land in a folder, and workers as processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import State
+
+import backfill
+import weekly
+from conftest import ROOT, ask, small_week, start
+from mta_weekly.feeds.weeks import label, saturdays
+from mta_weekly.orchestration import deployment_runs as runs
+from servers import prefect_server
+from web import Answer, Web
+
+YEAR = saturdays(date(2015, 1, 1), date(2015, 12, 31))
+
+
+@dataclass
+class Fleet:
+    """A Prefect server, pools, deployments that land in a folder, and workers as processes of their own."""
+
+    api: str
+    home: Path
+    web: Web
+    lake: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PREFECT_API_URL": self.api,
+            "PREFECT_HOME": str(self.home),
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "MTA_TURNSTILE_URL": self.web.url,
+            "MTA_SPOOL": str(self.home / "spool"),
+        }
+
+    def ask(self, question: Callable[[Any], Any]) -> Any:
+        with temporary_settings({PREFECT_API_URL: self.api}):
+            return ask(question)
+
+    def deploy(self, name: str, limit: int | None = None, lake: bool = True) -> None:
+        """The weekly flow and the backfill, each in a pool of its own."""
+        variables = {"working_dir": str(ROOT)}
+        given = ["--work_pool", name, "--deploy_name", name, "--lake", str(self.lake)]
+        options = weekly.parser("", weekly.__file__, "").parse_args(given)
+
+        async def put(client: Any) -> None:
+            for pool, most in ((name, limit), (f"{name}-q", None)):
+                await client.create_work_pool(WorkPoolCreate(name=pool, type="process", concurrency_limit=most))
+            place = weekly.Place("flows/etl_web_to_gcs.py:main_flow", str(ROOT), name, job_variables=variables)
+            what = weekly.saturdays(options)
+            if not lake:
+                del what.parameters["lake"]
+            await weekly.put(client, options, place, what)
+            place = weekly.Place("flows/backfill.py:backfill_flow", str(ROOT), f"{name}-q", job_variables=variables)
+            code = weekly.Code.of(backfill.backfill_flow)
+            await weekly.put(client, options, place, weekly.What(code, {"deployment": name, "lake": str(self.lake)}))
+
+        self.ask(put)
+
+    @contextmanager
+    def worker(self, pool: str, name: str = "worker") -> Iterator[subprocess.Popen[str]]:
+        """A worker that takes one run at a time; it and its runs end with the block."""
+        command = ["prefect", "worker", "start", "--pool", pool, "--type", "process", "--limit", "1", "--name", name]
+        command[0] = str(Path(sys.executable).parent / "prefect")
+        log = self.home / f"{name}.log"
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                command, env=self.environment, cwd=self.home, stdout=out, stderr=out, start_new_session=True
+            )
+        try:
+            yield process
+        finally:
+            kill(process)
+
+    def took(self, name: str) -> int:
+        """How many runs a worker has begun; one that another worker was given before it says "Aborted" instead."""
+        return (self.home / f"{name}.log").read_text().count("Completed submission of flow run")
+
+    def runs(self, name: str) -> list[Any]:
+        """All runs of the weekly deployment that a backfill asked for."""
+
+        async def read(client: Any) -> list[Any]:
+            deployment = await client.read_deployment_by_name(f"MTA Batch flow/{name}")
+            which = FlowRunFilterDeploymentId(any_=[deployment.id])
+            runs = await client.read_flow_runs(flow_run_filter=FlowRunFilter(deployment_id=which))
+            return [run for run in runs if run.name.startswith("backfill")]  # and not those of Saturdays
+
+        return self.ask(read)
+
+    def backfill(self, name: str, first: date, last: date, **more: Any) -> State[Any]:
+        """The flow in this process, which is not one of the workers."""
+        with temporary_settings({PREFECT_API_URL: self.api}):
+            return backfill.backfill_flow(first, last, name, **more, return_state=True)
+
+    def command(self, *arguments: str) -> subprocess.Popen[str]:
+        return start(arguments, self.environment, cwd=self.home, command="backfill.py")
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """kill -9, the worker and all that it started."""
+    with nullcontext() if process.poll() is None else pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def year() -> Iterator[Web]:
+    """A web server with the weeks of 2015."""
+    with Web() as web:
+        publish(web)
+        yield web
+
+
+def publish(web: Web, **lies: Any) -> None:
+    for saturday in YEAR:
+        web.serve(f"/turnstile_{label(saturday)}.txt", Answer(small_week(saturday), **lies))
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with prefect_server(tmp_path_factory.mktemp("server")) as api:
+        yield api
+
+
+@pytest.fixture
+def fleet(api: str, year: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    monkeypatch.setattr(runs, "POLL", 0.5)
+    monkeypatch.setattr(runs, "GRACE", timedelta(seconds=2))
+    (tmp_path / "home").mkdir()
+    publish(year)
+    year.requests.clear()
+    yield Fleet(api, tmp_path / "home", year, tmp_path / "lake")
+
+
+def objects(lake: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (lake / "turnstile").glob("*.csv.gz")}

@@ -1,0 +1,128 @@
+"""The script that deploys from a repository: what stands at the API afterwards, what is not deployed."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from prefect.blocks.system import Secret
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.exceptions import ObjectNotFound
+
+from conftest import ask
+from deploy_scripts import BY, DOCKER, GITHUB, NAME, Script, deployment
+from repository import bare_repository, committed
+from web import Answer, Web
+
+pytest_plugins = ["deploy_scripts"]
+pytestmark = pytest.mark.usefixtures("clean_api")
+
+
+class TestFromARepository:
+    @pytest.fixture(scope="class")
+    def repository(self, tmp_path_factory: pytest.TempPathFactory) -> str:
+        return bare_repository(tmp_path_factory.mktemp("github"))
+
+    @pytest.fixture
+    def pool(self) -> None:
+        ask(lambda client: client.create_work_pool(WorkPoolCreate(name="pool", type="process")))
+
+    def test_a_worker_is_told_where_to_fetch_it(
+        self, script: Script, default_lake: None, pool: None, repository: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Secret(value="ghp_very-secret").save("token")
+        at = ("--repository", repository, "--reference", "main")
+        ran = script(GITHUB, *BY[1], *NAME, *at, "--token_block", "token")
+        assert ran.code == 0, ran.err
+        stands = deployment()
+        (step,) = stands.pull_steps
+        clone = step["prefect.deployments.steps.git_clone"]
+        assert (clone["repository"], clone["branch"]) == (repository, "main")
+        assert "{{ prefect.blocks.secret.token }}" in str(clone)
+        assert "very-secret" not in ran.out + ran.err + str(stands)
+        assert (stands.path, stands.entrypoint) == (None, "flows/etl_web_to_gcs.py:main_flow")
+        assert stands.enforce_parameter_schema
+        assert "no such block is registered" in script(GITHUB, *BY[1], *NAME, *at, "--token_block", "none").err
+
+    def test_what_holds_no_flow_is_not_deployed(
+        self, script: Script, default_lake: None, pool: None, repository: str
+    ) -> None:
+        for wrong in (
+            ("--repository", repository, "--reference", "no-such"),
+            ("--repository", repository, "--github_path", "tests"),
+            ("--repository", f"{repository}-not-there"),
+        ):
+            ran = script(GITHUB, *BY[1], *NAME, *wrong)
+            assert (ran.code, len(ran.err.splitlines())) == (1, 1), ran.err
+            assert re.search("cannot be (cloned|loaded from there)", ran.err)
+        with pytest.raises(ObjectNotFound):
+            deployment()
+
+    @pytest.mark.parametrize(
+        ("flows", "said"),
+        [
+            ("raise RuntimeError('boom')", "boom"),
+            ("import no_such_module", "no_such_module"),
+            ("from mta_weekly import feeds, load", "No module named"),
+            ("x = 1", "main_flow"),
+            ("main_flow = 1", "main_flow"),
+            ("raise SystemExit", "nothing is said"),
+            (
+                "from prefect import flow\n@flow(name='Other')\ndef main_flow(a): ...",
+                "is the flow 'Other', not 'MTA Batch",
+            ),
+        ],
+    )
+    def test_what_cannot_run_is_not_deployed(
+        self, flows: str, said: str, script: Script, default_lake: None, pool: None, tmp_path: Path
+    ) -> None:
+        (tmp_path / "work" / "flows").mkdir(parents=True)
+        (tmp_path / "work" / "flows" / "etl_web_to_gcs.py").write_text(flows)
+        ran = script(GITHUB, *BY[1], *NAME, "--repository", committed(tmp_path / "work").as_uri())
+        assert (ran.code, len(ran.err.splitlines())) == (1, 1), ran.err
+        assert said in ran.err
+        assert ask(lambda client: client.read_deployments()) == []
+
+    def test_from_one_place_to_another_nothing_stays(
+        self, script: Script, default_lake: None, pool: None, repository: str
+    ) -> None:
+        assert script("github_block", "--block_name", "hub", "--repository", repository).code == 0
+        assert script("docker_block", "--block_name", "box", "--image_name", "mta:v1").code == 0
+        places = {
+            "pool": (GITHUB, *BY[1], "--repository", repository),
+            "hub": (GITHUB, "--block_name", "hub"),
+            "box": (DOCKER, *BY[0]),
+        }
+        wanted = {"pool": (True, False, False, None), "hub": (False, True, False, "flows")}
+        wanted["box"] = (False, False, True, "/opt/prefect")
+        for name in ("pool", "hub", "box", "hub", "pool", "box", "pool"):
+            assert script(*places[name], *NAME).code == 0
+            now = deployment()
+            kept = bool(now.pull_steps), bool(now.storage_document_id), bool(now.infrastructure_document_id), now.path
+            assert kept == wanted[name]
+
+    def test_a_repository_that_refuses_or_hangs(
+        self, script: Script, default_lake: None, pool: None, web: Web, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import github_deploy_etl_web_to_gcs
+
+        asked = "/mta/info/refs?service=git-upload-pack"
+        web.serve(asked, Answer(status=401, headers={"WWW-Authenticate": 'Basic realm="git"'}))
+        ran = script(GITHUB, *BY[1], *NAME, "--repository", f"{web.url}/mta")
+        assert (ran.code, "of a private repository, --token_block" in ran.err) == (1, True)
+        web.serve(asked, Answer(wait=60))
+        monkeypatch.setitem(github_deploy_etl_web_to_gcs.GIT, "GIT_HTTP_LOW_SPEED_TIME", "1")
+        began = time.monotonic()
+        ran = script(GITHUB, *BY[1], *NAME, "--repository", f"{web.url}/mta")
+        assert (ran.code, "cannot be cloned" in ran.err) == (1, True)
+        assert time.monotonic() - began < 30, "it waited for the server to hang up"
+
+    def test_an_agent_takes_the_flows_folder_of_the_block(
+        self, script: Script, default_lake: None, repository: str
+    ) -> None:
+        assert script("github_block", "--block_name", "hub", "--repository", repository).code == 0
+        assert script(GITHUB, "--block_name", "hub", *NAME).code == 0
+        stands = deployment()
+        assert (stands.path, stands.entrypoint) == ("flows", "flows/etl_web_to_gcs.py:main_flow")
+        assert stands.storage_document_id is not None
+        assert (stands.infrastructure_document_id, stands.pull_steps) == (None, [])

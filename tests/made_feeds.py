@@ -1,0 +1,24 @@
+"""Feeds of the tests' own, live and retired, and days to stand on."""
+
+from datetime import date, timedelta
+
+from mta_weekly.feeds.catalog import Coverage, Feed
+from mta_weekly.feeds.weeks import (
+    label,
+)
+
+WEEK = timedelta(weeks=1)
+TUESDAY = date(2023, 3, 28)  # while the turnstile feed was published
+LATER = date(2026, 11, 21)  # a Saturday, long after its end
+
+
+def feed(lag: int = 0, first: date = date(2025, 1, 4), last: date | None = None) -> Feed:
+    coverage = Coverage(first, last, timedelta(days=lag))
+    return Feed("live", ("DAY", "RIDERS"), ("RIDERS",), ("DAY", "%Y-%m-%d"), coverage, ())
+
+
+LIVE, SLOW = feed(), feed(lag=14)
+
+
+def labels(weeks: tuple[date, ...] | list[date]) -> list[str]:
+    return [label(week) for week in weeks]

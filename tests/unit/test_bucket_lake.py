@@ -1,0 +1,116 @@
+"""A bucket as the lake: checked by the server, patient with passing faults, exact about the others."""
+
+import os
+from pathlib import Path
+
+import google.cloud.storage
+import pytest
+
+from conftest import KEY
+from gcs import Fault, Gcs
+from lake_objects import made, patience, with_key
+from mta_weekly.checksums import crc32c_of
+from mta_weekly.errors import GaveUp, LakeFailed
+from mta_weekly.lake.gcs import BucketLake
+
+PERMISSIONS = ["storage.objects.create", "storage.objects.list"]
+
+
+@pytest.fixture
+def bucket(gcs: Gcs) -> BucketLake:
+    return BucketLake(google.cloud.storage.Client(project="test"), "lake")
+
+
+class TestBucket:
+    def test_the_server_sees_precondition_checksum_and_type(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path) -> None:
+        path, facts = made(tmp_path)
+        bucket.publish(path, KEY, facts, None, patience())
+        upload = next(seen for seen in gcs.requests if seen.method == "POST")
+        assert "ifGenerationMatch=0" in upload.path
+        blob = gcs.objects["lake"][KEY]
+        assert blob.content_type == "application/gzip"
+        assert blob.properties["crc32c"] == facts.crc32c  # as the client sent it, for the server to compare
+        assert blob.metadata == {name: str(value) for name, value in facts.model_dump().items()}
+
+    def test_facts_are_set_where_the_answer_was_lost_or_another_run_set_them(
+        self, bucket: BucketLake, gcs: Gcs, tmp_path: Path
+    ) -> None:
+        path, facts = made(tmp_path)
+        bucket.publish(path, KEY, facts, None, patience())
+        seen, newer = bucket.find([KEY], patience())[KEY], facts.model_copy(update={"loaded_at": "later"})
+        gcs.faults.append(Fault(on="patch", lost=True))
+        bucket.set_facts(KEY, seen, newer, patience())
+        assert bucket.find([KEY], patience())[KEY].facts == newer
+        bucket.set_facts(KEY, seen, facts, patience())  # of the same generation: what stands says the same of it
+        assert bucket.find([KEY], patience())[KEY].facts == newer
+        bucket.publish(path, KEY, facts, bucket.find([KEY], patience())[KEY], patience())
+        with pytest.raises(LakeFailed, match="another run changed it meanwhile"):
+            bucket.set_facts(KEY, seen, newer, patience())
+
+    def test_a_work_file_that_rotted_is_not_sent(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path) -> None:
+        path, facts = made(tmp_path)
+        with pytest.raises(LakeFailed, match=r"the work file .* is not what was written"):
+            bucket.publish(path, KEY, facts.model_copy(update={"crc32c": "AAAAAA=="}), None, patience())
+        assert KEY not in gcs.objects["lake"]
+
+    def test_a_large_object_is_checked_before_it_shows(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path) -> None:
+        path = tmp_path / "large.csv.gz"
+        path.write_bytes(os.urandom(9 << 20))
+        _, facts = made(tmp_path)
+        facts = facts.model_copy(update={"size": path.stat().st_size, "crc32c": crc32c_of(path)})
+        assert bucket.publish(path, KEY, facts, None, patience()).state == "landed"
+        assert any("crc32c=" in seen.headers.get("x-goog-hash", "") for seen in gcs.requests)
+
+    def test_a_lost_answer_is_not_taken_for_another_run(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path) -> None:
+        gcs.faults.append(Fault(lost=True, on="upload"))
+        path, facts = made(tmp_path)
+        published = bucket.publish(path, KEY, facts, None, patience())
+        assert published.state == "landed"
+        assert published.found.facts == facts
+
+    @pytest.mark.parametrize("status", [408, 429, 500, 503])
+    def test_passing_faults_pass(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path, status: int) -> None:
+        gcs.faults.extend([Fault(status=status, on="list"), Fault(status=status, on="upload")])
+        path, facts = made(tmp_path)
+        spare = patience()
+        assert bucket.find([KEY], spare) == {}
+        assert bucket.publish(path, KEY, facts, None, spare).state == "landed"
+        assert spare.failures == 2
+
+    def test_the_bucket_may_ask_to_wait(self, bucket: BucketLake, gcs: Gcs) -> None:
+        gcs.faults.append(Fault(status=429, on="list", headers={"Retry-After": "11"}))
+        with pytest.raises(GaveUp, match=r"was asked to wait 11 s and may wait 10 s in all"):
+            bucket.find([KEY], patience())
+
+    def test_no_keys_are_no_request(self, bucket: BucketLake, gcs: Gcs) -> None:
+        assert bucket.find([], patience()) == {}
+        assert gcs.requests == []
+
+    def test_a_fault_that_stays_is_given_up(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path) -> None:
+        gcs.faults.append(Fault(status=503, times=99, on="upload"))
+        with pytest.raises(GaveUp, match=r"gave up after 3 attempts"):
+            bucket.publish(*with_key(made(tmp_path)), None, patience())
+        assert KEY not in gcs.objects["lake"]
+
+    def test_an_object_that_shows_wrong_after_the_upload_is_said(
+        self, bucket: BucketLake, gcs: Gcs, tmp_path: Path
+    ) -> None:
+        def swap(gcs: Gcs) -> None:
+            if KEY in gcs.objects["lake"]:
+                gcs.put("lake", KEY, b"other")
+
+        gcs.faults.append(Fault(before=swap, on="list"))
+        with pytest.raises(LakeFailed, match=r"took it and shows"):
+            bucket.publish(*with_key(made(tmp_path)), None, patience())
+
+    def test_a_missing_bucket_is_said_before_anything_is_loaded(self, gcs: Gcs) -> None:
+        with pytest.raises(LakeFailed, match=r"gs://nowhere/.*: the bucket is not there"):
+            BucketLake(google.cloud.storage.Client(project="test"), "nowhere").find([KEY], patience())
+
+    @pytest.mark.parametrize("permission", PERMISSIONS)
+    def test_a_missing_permission_is_said(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path, permission: str) -> None:
+        gcs.forbid.add(permission)
+        with pytest.raises(LakeFailed, match=r"access refused .*Storage Object User"):
+            bucket.find([KEY], patience())
+            bucket.publish(*with_key(made(tmp_path)), None, patience())
+        assert gcs.objects["lake"] == {}

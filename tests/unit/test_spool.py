@@ -1,0 +1,84 @@
+"""The work folder: a live run keeps its own, a dead one leaves nothing behind for long."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from conftest import folders
+from mta_weekly.errors import SpoolFailed
+from mta_weekly.spool import work_folder
+
+
+def test_a_folder_is_empty_writable_and_in_the_spool(tmp_path: Path) -> None:
+    with work_folder(tmp_path / "not" / "yet" / "there") as folder:
+        (folder / "240106.csv.gz").write_bytes(b"a week")
+
+        assert folder.parent == tmp_path / "not" / "yet" / "there"
+
+
+def test_nothing_stays_after_a_normal_end(tmp_path: Path) -> None:
+    with work_folder(tmp_path) as folder:
+        (folder / "240106.csv.gz").write_bytes(b"a week")
+        (folder / "deeper").mkdir()
+
+    assert folders(tmp_path) == []
+
+
+@pytest.mark.parametrize("fault", [ValueError, OSError, KeyboardInterrupt])
+def test_nothing_stays_after_an_exception_which_stays_what_it_is(tmp_path: Path, fault: type[BaseException]) -> None:
+    with pytest.raises(fault, match="in the run"), work_folder(tmp_path) as folder:
+        (folder / "240106.csv.gz").write_bytes(b"half a week")
+        raise fault("in the run")
+
+    assert folders(tmp_path) == []
+
+
+def test_runs_of_one_process_do_not_remove_each_other(tmp_path: Path) -> None:
+    with ExitStack() as runs:
+        ours = [runs.enter_context(work_folder(tmp_path)) for _ in range(3)]
+
+        assert folders(tmp_path) == sorted(ours)
+        assert len(set(ours)) == 3
+
+
+def test_runs_that_come_and_go_do_not_disturb_each_other(tmp_path: Path) -> None:
+    def come_and_go(number: int) -> None:
+        for _ in range(150):
+            with work_folder(tmp_path) as folder:
+                for name in range(20):
+                    (folder / f"{name}").write_text(f"{number}")
+                assert {(folder / f"{name}").read_text() for name in range(20)} == {f"{number}"}
+
+    with ThreadPoolExecutor(3) as runs:
+        list(runs.map(come_and_go, range(3)))
+    with work_folder(tmp_path) as ours:
+        assert folders(tmp_path) == [ours]
+
+
+def test_what_is_no_folder_of_a_run_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "run-notes.txt").write_text("a person's file")
+    (tmp_path / "run-thesis").mkdir()
+    (tmp_path / "run-thesis" / "thesis.tex").write_text("not ours")
+
+    with work_folder(tmp_path):
+        pass
+
+    assert (tmp_path / "mine").is_dir()
+    assert (tmp_path / "run-notes.txt").read_text() == "a person's file"
+    assert [path.name for path in (tmp_path / "run-thesis").iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("place", ["file", "file/deeper"])
+def test_a_spool_that_cannot_be_made_is_named_with_the_way_out(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("in its place")
+
+    with (
+        pytest.raises(SpoolFailed, match=rf"work folder {tmp_path / place}: .*MTA_SPOOL"),
+        work_folder(tmp_path / place),
+    ):
+        pytest.fail("there is no folder to work in")
+
+    assert (tmp_path / "file").read_text() == "in its place"
