@@ -126,7 +126,9 @@ def land(
 ) -> Callable[..., Ran]:
     """Run the command line in this process (loading Prefect anew takes seconds), against `web`, into tmp_path/lake."""
     import etl_web_to_gcs
-    from mta_weekly.command import command as cli
+    from mta_weekly.command.command import run_command
+    from mta_weekly.command.flags import parse_flags, weekly_parser
+    from mta_weekly.orchestration.prefect_api import prepare_prefect
 
     monkeypatch.setenv("MTA_TURNSTILE_URL", web.url)
     monkeypatch.setenv("MTA_SPOOL", str(tmp_path / "spool"))
@@ -135,8 +137,8 @@ def land(
         given = [*(arguments or ONE_WEEK)]
         capfd.readouterr()
         try:
-            parameters = cli.parse(cli.parser(), [*given, *(["--lake", lake] if lake else [])])
-            code = cli.run(etl_web_to_gcs.main_flow, etl_web_to_gcs.rehearse, parameters)
+            parameters = parse_flags(weekly_parser(), [*given, *(["--lake", lake] if lake else [])])
+            code = run_command(etl_web_to_gcs.main_flow, etl_web_to_gcs.rehearse, prepare_prefect, parameters)
         except SystemExit as end:
             code = int(end.code or 0)
         return Ran(code, *capfd.readouterr())

@@ -6,7 +6,8 @@ from random import Random
 import httpx
 import pytest
 
-from mta_weekly.fetch.http import Body, fetch, web_client
+from mta_weekly.fetch.client import web_client
+from mta_weekly.fetch.http import Body, fetch
 from mta_weekly.retry import Patience
 from mta_weekly.settings import Settings
 from web import Answer, Web

@@ -10,7 +10,8 @@ import etl_web_to_gcs as etl
 from conftest import Ran
 from hourly import RIDERSHIP as COLUMNS
 from hourly import ridership_week
-from mta_weekly.command import command as cli
+from mta_weekly.command import flags
+from mta_weekly.orchestration import rehearsal
 from soda import RIDERSHIP_SET, Soda
 
 Land = Callable[..., Ran]
@@ -20,7 +21,7 @@ DUE = date(2026, 11, 7)
 
 @pytest.fixture
 def on_a_saturday(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (cli, etl):
+    for module in (flags, rehearsal, etl):
         monkeypatch.setattr(module, "new_york_today", lambda: TODAY)
 
 

@@ -16,7 +16,7 @@ from hourly import RIDERSHIP as COLUMNS
 from hourly import ridership_week
 from mta_weekly.feeds.catalog import RIDERSHIP, Feed
 from mta_weekly.feeds.weeks import label
-from mta_weekly.fetch.http import web_client
+from mta_weekly.fetch.client import web_client
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.load import Load
 from mta_weekly.outcomes import Outcome

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from mta_weekly.content.check import Content
 from mta_weekly.content.convert import convert, rejects
+from mta_weekly.content.summary import Content
 from mta_weekly.errors import Refused
 from mta_weekly.feeds.catalog import TURNSTILE
 from weeks import make_week

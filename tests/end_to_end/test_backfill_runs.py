@@ -16,9 +16,9 @@ from prefect.states import Cancelled, Cancelling, Completed, Crashed
 import backfill
 from conftest import ask, ended, start, wait_until
 from fleet import Fleet
-from mta_weekly.command import command as cli
 from mta_weekly.errors import EtlError
 from mta_weekly.orchestration import deployment_runs as runs
+from mta_weekly.orchestration.prefect_api import NO_SERVER
 
 pytest_plugins = ["fleet"]
 
@@ -129,7 +129,7 @@ async def exists(client: Any, pool: str) -> bool:
 def test_the_command_says_so_too(environment: dict[str, str], tmp_path: Path, dry: list[str]) -> None:
     arguments = ["--start", "2015-01-01", "--end", "2015-01-31", "--deployment", "any", "--lake", str(tmp_path)]
     ran = ended(start([*arguments, *dry], environment, command="backfill.py"))
-    assert (ran.code, ran.err) == (1, f"{cli.NO_SERVER}\n")
+    assert (ran.code, ran.err) == (1, f"{NO_SERVER}\n")
     gone = {**environment, "PREFECT_API_URL": "http://127.0.0.1:9/api"}
     ran = ended(start([*arguments, *dry], gone, command="backfill.py"))
     assert (ran.code, ran.err.splitlines()[-1].endswith("; start it")) == (1, True)

@@ -10,7 +10,8 @@ from prefect.states import State
 import etl_web_to_gcs as etl
 from conftest import small_week
 from flow_runs import JANUARY, Land
-from mta_weekly.command import command as cli
+from mta_weekly.command import flags
+from mta_weekly.orchestration import rehearsal
 from web import Answer, Web
 
 pytest_plugins = ["flow_runs"]
@@ -19,7 +20,7 @@ pytest_plugins = ["flow_runs"]
 @pytest.fixture
 def in_january(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the tenth of January 2024."""
-    for module in (cli, etl):
+    for module in (flags, rehearsal, etl):
         monkeypatch.setattr(module, "new_york_today", lambda: date(2024, 1, 10))
 
 

@@ -19,7 +19,7 @@ from mta_weekly.feeds.weeks import (
     label,
     latest_saturday,
     next_saturday,
-    plan,
+    plan_weeks,
     saturday,
     saturdays,
 )
@@ -108,7 +108,7 @@ def test_a_plan_is_every_saturday_of_its_period_and_nothing_else(asked: Asked, f
     due = [week for week in inside if week + feed.coverage.lag <= today]
     begins = asked.start or date(asked.year, asked.month or 1, asked.day or 1)
     try:
-        found = plan(asked, feed, today)
+        found = plan_weeks(asked, feed, today)
     except BadArgument:
         assert begins > today or not inside or (first_only and not due)
         return
@@ -126,10 +126,10 @@ def test_a_plan_is_every_saturday_of_its_period_and_nothing_else(asked: Asked, f
 @given(any_day, any_feed, any_day)
 def test_limit_one_gives_the_first_week_of_the_list_without_it(day: date, feed: Feed, today: date) -> None:
     try:
-        one = plan(Asked(day.year, day.month, day.day), feed, today)
+        one = plan_weeks(Asked(day.year, day.month, day.day), feed, today)
     except BadArgument:
         return
-    every = plan(Asked(day.year, day.month, day.day, limit_one=False), feed, today)
+    every = plan_weeks(Asked(day.year, day.month, day.day, limit_one=False), feed, today)
 
     assert one == Plan(every.weeks[:1])
 
@@ -141,7 +141,7 @@ def test_catch_up_is_the_newest_due_week_and_those_before_it(feed: Feed, today: 
     due = [week for week in saturdays(coverage.first, today) if week + coverage.lag <= today]
     retired = coverage.last is not None and due and due[-1] > coverage.last
     try:
-        found = plan(Asked(catch_up=catch_up), feed, today)
+        found = plan_weeks(Asked(catch_up=catch_up), feed, today)
     except BadArgument:
         assert retired or not due
         return
@@ -201,7 +201,7 @@ def test_any_three_numbers_are_a_plan_or_a_bad_argument(
     year: int, month: int, day: int, limit_one: bool, feed: Feed, today: date
 ) -> None:
     try:
-        found = plan(Asked(year, month, day, limit_one), feed, today)
+        found = plan_weeks(Asked(year, month, day, limit_one), feed, today)
     except BadArgument as error:
         assert str(error)
     else:

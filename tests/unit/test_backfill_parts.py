@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from mta_weekly.backfill_parts import Part, counted, cut, total
-from mta_weekly.command import command as cli
+from mta_weekly.command.flags import backfill_parser, parse_flags
 from mta_weekly.feeds.weeks import saturdays
 
 
@@ -41,6 +41,6 @@ def test_parts_in_words() -> None:
 )
 def test_bad_flags_end_with_2(flags: list[str], says: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        cli.parse(cli.backfill_parser(), flags)
+        parse_flags(backfill_parser(), flags)
     assert end.value.code == 2
     assert says in capfd.readouterr().err

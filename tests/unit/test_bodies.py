@@ -8,7 +8,8 @@ import pytest
 
 from downloads import BODY, CUT, MONDAY, OTHER, PATH, PLAIN, SETTINGS, SUNDAY, V1, V2, Download, cut, good, part, rest
 from mta_weekly.errors import GaveUp, Refused, SourceFailed, TryAgain
-from mta_weekly.fetch.http import Body, fetch, not_too_slow, web_client
+from mta_weekly.fetch.client import web_client
+from mta_weekly.fetch.http import Body, fetch, not_too_slow
 from mta_weekly.retry import Patience
 from mta_weekly.settings import VERSION
 from web import Answer, Web

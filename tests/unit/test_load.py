@@ -16,7 +16,7 @@ from conftest import FILE, KEY, WEEK, expected, small_week
 from gcs import Gcs
 from mta_weekly.errors import EtlError
 from mta_weekly.feeds.catalog import TURNSTILE
-from mta_weekly.fetch.http import web_client
+from mta_weekly.fetch.client import web_client
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.lake.gcs import BucketLake
 from mta_weekly.lake.objects import Lake, Published

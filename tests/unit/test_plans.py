@@ -14,7 +14,7 @@ from mta_weekly.feeds.weeks import (
     Plan,
     label,
     newest_due,
-    plan,
+    plan_weeks,
     saturday,
 )
 
@@ -46,7 +46,7 @@ from mta_weekly.feeds.weeks import (
     ],
 )
 def test_the_table_of_what_can_be_asked(asked: Asked, weeks: list[str]) -> None:
-    assert plan(asked, TURNSTILE, TUESDAY) == Plan(tuple(map(saturday, weeks)))
+    assert plan_weeks(asked, TURNSTILE, TUESDAY) == Plan(tuple(map(saturday, weeks)))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_table_of_what_can_be_asked(asked: Asked, weeks: list[str]) -> None:
 def test_weeks_of_a_period_that_are_not_due_yet_are_named(
     asked: Asked, feed: Feed, today: date, weeks: tuple | None, not_due: tuple
 ) -> None:
-    found = plan(asked, feed, today)
+    found = plan_weeks(asked, feed, today)
 
     assert shown(found.weeks) == weeks
     assert shown(found.not_due) == not_due
@@ -88,7 +88,7 @@ def test_weeks_of_a_period_that_are_not_due_yet_are_named(
 def test_of_a_period_partly_outside_the_coverage_both_parts_are_named(
     asked: Asked, feed: Feed, weeks: tuple, outside: tuple | int
 ) -> None:
-    found = plan(asked, feed, LATER)
+    found = plan_weeks(asked, feed, LATER)
 
     assert shown(found.weeks) == weeks
     assert (shown(found.outside) if isinstance(outside, tuple) else len(found.outside)) == outside
@@ -113,7 +113,7 @@ def shown(weeks: tuple[date, ...]) -> tuple[str, str, int] | None:
     ],
 )
 def test_year_0_of_a_live_feed_is_the_newest_due_week(lag: int, today: date, week: str) -> None:
-    assert labels(plan(Asked(), feed(lag), today).weeks) == [week]
+    assert labels(plan_weeks(Asked(), feed(lag), today).weeks) == [week]
     assert label(newest_due(feed(lag), today)) == week
 
 
@@ -121,17 +121,17 @@ def test_year_0_of_a_live_feed_is_the_newest_due_week(lag: int, today: date, wee
 @pytest.mark.parametrize("catch_up", [1, 8])
 def test_year_0_of_a_retired_feed_names_its_last_week_and_its_replacement(today: date, catch_up: int) -> None:
     with pytest.raises(BadArgument, match=r"turnstile.*240217.*ridership"):
-        plan(Asked(catch_up=catch_up), TURNSTILE, today)
+        plan_weeks(Asked(catch_up=catch_up), TURNSTILE, today)
 
 
 def test_year_0_of_a_retired_feed_still_works_until_the_week_after_its_last() -> None:
-    assert labels(plan(Asked(), TURNSTILE, date(2024, 2, 23)).weeks) == ["240217"]
+    assert labels(plan_weeks(Asked(), TURNSTILE, date(2024, 2, 23)).weeks) == ["240217"]
 
 
 @pytest.mark.parametrize(("lag", "today"), [(0, date(2025, 1, 3)), (14, date(2025, 1, 17))])
 def test_year_0_before_the_first_week_is_due_does_not_call_the_feed_retired(lag: int, today: date) -> None:
     with pytest.raises(BadArgument, match="250104") as fault:
-        plan(Asked(), feed(lag), today)
+        plan_weeks(Asked(), feed(lag), today)
 
     assert "no more" not in str(fault.value)
     assert "None" not in str(fault.value)
@@ -149,7 +149,7 @@ def test_year_0_before_the_first_week_is_due_does_not_call_the_feed_retired(lag:
     ],
 )
 def test_catch_up_goes_back_from_the_newest_due_week(catch_up: int, feed: Feed, today: date, weeks: list[str]) -> None:
-    assert plan(Asked(catch_up=catch_up), feed, today) == Plan(tuple(map(saturday, weeks)))
+    assert plan_weeks(Asked(catch_up=catch_up), feed, today) == Plan(tuple(map(saturday, weeks)))
 
 
 MARCH = {"year": 2023, "month": 3}
@@ -212,7 +212,7 @@ def test_a_bad_argument_names_its_value_the_rule_and_a_week_that_would_work(
     asked: dict[str, Any], feed: Feed, today: date, value: str, rule: str, nearest: str | None
 ) -> None:
     with pytest.raises(BadArgument) as fault:
-        plan(Asked(**asked), feed, today)
+        plan_weeks(Asked(**asked), feed, today)
 
     message = str(fault.value)
     assert value in message
@@ -225,7 +225,7 @@ def test_a_bad_argument_names_its_value_the_rule_and_a_week_that_would_work(
 
 def plan_of(week: date, feed: Feed, today: date) -> list[date]:
     try:
-        return list(plan(Asked(week.year, week.month, week.day), feed, today).weeks)
+        return list(plan_weeks(Asked(week.year, week.month, week.day), feed, today).weeks)
     except BadArgument:
         return []
 
@@ -241,14 +241,14 @@ def plan_of(week: date, feed: Feed, today: date) -> list[date]:
 )
 def test_half_an_order_is_a_bad_argument(asked: dict[str, Any], value: str, rule: str) -> None:
     with pytest.raises(BadArgument) as fault:
-        plan(Asked(**asked), TURNSTILE, TUESDAY)
+        plan_weeks(Asked(**asked), TURNSTILE, TUESDAY)
 
     assert value in str(fault.value)
     assert rule in str(fault.value)
 
 
 def test_a_range_without_an_end_in_sight_is_what_there_is_of_it() -> None:
-    found = plan(Asked(start=date(2026, 11, 1), end=date(9999, 12, 31)), LIVE, LATER)
+    found = plan_weeks(Asked(start=date(2026, 11, 1), end=date(9999, 12, 31)), LIVE, LATER)
 
     assert labels(found.weeks) == ["261107", "261114", "261121"]
     assert found.not_due[:1] == (date(2026, 11, 28),)

@@ -13,8 +13,8 @@ import pytest
 
 from conftest import expected, real_week
 from mta_weekly.checksums import crc32c_of
-from mta_weekly.content.check import Content
 from mta_weekly.content.convert import convert, examine, rejects
+from mta_weekly.content.summary import Content
 from mta_weekly.errors import Refused
 from mta_weekly.feeds.catalog import TURNSTILE
 from weekly_files import BIG, PAGE, SMALL, WEEK, Load, blank_lines, published, read, row
