@@ -33,10 +33,10 @@ demo: $(VENV)/run.stamp  ## land a generated week in data/demo/lake, offline; FE
 	@$(BIN)/python benchmarks/demo.py $(FEED)
 
 test: $(VENV)/dev.stamp  ## run the tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-unit: $(VENV)/dev.stamp  ## run those of the tests that need no Prefect and no process
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 tests/unit
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal tests/unit
 
 test-containers: $(VENV)/dev.stamp  ## build the image and run it: blocks, deployments, an agent, workers
 	$(BIN)/python -m pytest -m containers

@@ -21,7 +21,7 @@ import pytest
 from docker.models.containers import Container
 
 import papers
-from conftest import wait_until
+from conftest import AUTHORITIES, wait_until
 from repository import copy_of_project
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,12 +29,19 @@ STAND_IN = ROOT.parent / "shared" / "containers"
 IMAGE = "localhost/mta-etl:test"
 BATCH = "MTA Batch flow"
 UUID_OF = re.compile(r"UUID: ([0-9a-f-]{36})")  # in what `prefect deployment run` says
-OFFLINE = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")  # conftest's; building needs a package index
+OFFLINE = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "SSL_CERT_FILE",
+)  # conftest's; building needs a package index
 
 
 def environment(**more: str) -> dict[str, str]:
     """The tests' own environment, without what keeps them offline."""
-    return {name: value for name, value in os.environ.items() if name not in OFFLINE} | more
+    own = {"SSL_CERT_FILE": AUTHORITIES} if AUTHORITIES else {}
+    return {name: value for name, value in os.environ.items() if name not in OFFLINE} | own | more
 
 
 @contextmanager

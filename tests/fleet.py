@@ -118,7 +118,7 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def year() -> Iterator[Web]:
     """A web server with the weeks of 2015."""
     with Web() as web:
@@ -131,7 +131,7 @@ def publish(web: Web, **lies: Any) -> None:
         web.serve(f"/turnstile_{label(saturday)}.txt", Answer(small_week(saturday), **lies))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with prefect_server(tmp_path_factory.mktemp("server")) as api:
         yield api
@@ -139,7 +139,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def fleet(api: str, year: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
-    monkeypatch.setattr(runs, "POLL", 0.5)
+    monkeypatch.setattr(runs, "POLL", 0.2)
     monkeypatch.setattr(runs, "GRACE", timedelta(seconds=2))
     (tmp_path / "home").mkdir()
     publish(year)
