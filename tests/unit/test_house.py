@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from datetime import timedelta
 
 import pytest
@@ -22,6 +23,14 @@ def test_a_module_says_what_it_is_for_and_stays_small(module: str) -> None:
     text = MODULES[module].read_text()
     assert ast.get_docstring(ast.parse(text))
     assert len(text.splitlines()) < 300
+
+
+def test_warnings_of_every_module_are_errors() -> None:
+    filters = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["filterwarnings"]
+    ours = [rule.removeprefix("error:::") for rule in filters if rule.startswith("error:::")]
+    names = {".".join(path.relative_to(ROOT / "flows").with_suffix("").parts) if "mta_weekly" in name else path.stem
+             for name, path in MODULES.items()}  # fmt: skip
+    assert [name for name in names.values() if not any(re.match(rule, name) for rule in ours)] == []
 
 
 def test_one_version() -> None:
