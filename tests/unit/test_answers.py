@@ -13,7 +13,8 @@ import pytest
 from downloads import BODY, PATH, PLAIN, SETTINGS, Download
 from mta_weekly.errors import GaveUp, NotPublished, SourceFailed
 from mta_weekly.fetch import http as download_module
-from mta_weekly.fetch.http import fetch, web_client
+from mta_weekly.fetch.client import web_client
+from mta_weekly.fetch.http import fetch
 from mta_weekly.retry import Patience
 from web import Answer, Web
 

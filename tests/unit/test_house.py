@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from datetime import timedelta
 
 import pytest
@@ -17,11 +18,18 @@ REQUIREMENTS = ("requirements/dev.txt", "prefect-requirements.txt", "docker-requ
 PREFECT = "2.20.27"
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_says_what_it_is_for_and_stays_small(module: str) -> None:
-    text = MODULES[module].read_text()
-    assert ast.get_docstring(ast.parse(text))
-    assert len(text.splitlines()) < 300
+def test_modules_say_what_they_are_for_and_stay_small() -> None:
+    texts = {name: path.read_text() for name, path in MODULES.items()}
+    assert [name for name, text in texts.items() if not ast.get_docstring(ast.parse(text))] == []
+    assert [name for name, text in texts.items() if len(text.splitlines()) >= 300] == []
+
+
+def test_warnings_of_every_module_are_errors() -> None:
+    filters = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["filterwarnings"]
+    ours = [rule.removeprefix("error:::") for rule in filters if rule.startswith("error:::")]
+    dotted = {name.removesuffix(".py").removeprefix("flows/").replace("/", ".") for name in MODULES}
+    names = [name if name.startswith("mta_weekly.") else name.rpartition(".")[2] for name in dotted]
+    assert [name for name in names if not any(re.match(rule, name) for rule in ours)] == []
 
 
 def test_one_version() -> None:
