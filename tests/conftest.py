@@ -77,8 +77,7 @@ NAMES = ("turnstile_{}.txt.gz", "expected_{}.csv.gz")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that take longest first, and those that need the same server one after another: where one worker runs out of
-    tests, it takes of the last ones of another."""
+    """Those that take longest first, and those of one server in a row: idle workers take of the end of a busy one's."""
     items.sort(key=lambda item: item.path.parent.name)  # end_to_end, integration, unit
 
 
