@@ -4,11 +4,12 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -59,9 +60,13 @@ def postgres() -> Iterator[str]:
 def prefect_server(home: Path, database: str | None = None) -> Iterator[str]:
     """A Prefect server of its own on the loopback; yields the address of its API.
 
-    Its home is made, and is its own; without a database elsewhere it keeps a SQLite file there.
+    Its home is made, and is its own; without a database elsewhere it keeps a SQLite file there: the first server makes
+    one, which takes most of its start, and the others of this process have copies of it.
     """
     home.mkdir(exist_ok=True)
+    own_file, empty = home / "prefect.db", Path(os.environ["PREFECT_HOME"], "empty.db")
+    if empty.exists():
+        shutil.copy(empty, own_file)
     port = free_port()
     serve = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--port", str(port)]
     own = {**os.environ, "PREFECT_HOME": str(home)}
@@ -76,6 +81,9 @@ def prefect_server(home: Path, database: str | None = None) -> Iterator[str]:
             return _answers(f"http://127.0.0.1:{port}/api/health")
 
         wait_until(ready, "the Prefect server did not start", 120)
+        if own_file.exists() and not empty.exists():
+            with closing(sqlite3.connect(own_file)) as made, closing(sqlite3.connect(empty)) as copy:
+                made.backup(copy)
         yield f"http://127.0.0.1:{port}/api"
     finally:
         process.kill()  # at once, as servers die
