@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from command_runs import wait_for_request, wanted
+from command_runs import Fork, ready_command, wait_for_request, wanted
 from conftest import (
     FILE,
     KEY,
@@ -20,6 +20,7 @@ from conftest import (
     expected,
     small_week,
     start,
+    wait_until,
 )
 from mta_weekly.feeds.weeks import label, saturdays
 from web import Answer, Web
@@ -99,19 +100,20 @@ class TestKilled:
             web.serve(f"/turnstile_{label(week)}.txt", Answer(small_week(week), wait=0.1))
         arguments = ["--start", "2016-01-01", "--end", "2016-10-01", "--lake", str(tmp_path / "lake")]
         stood: dict[Path, tuple[int, int]] = {}
-        said = ""
-        for _ in range(10):
-            web.requests.clear()
-            process = start(arguments, environment)
-            wait_for_request(web, process)
-            time.sleep(random.uniform(0, 0.6))
-            process.kill()
-            said += process.communicate()[1]
-            for path, at in stood.items():
-                assert seen_at(path) == at, "a week that had landed was written again"
-            for path in (tmp_path / "lake").glob("turnstile/*.gz"):
-                assert content(tmp_path / "lake", f"turnstile/{path.name}") == wanted(path)
-                stood[path] = seen_at(path)
+        with ready_command(environment, tmp_path / "said") as run:
+            for n in range(10):
+                web.requests.clear()
+                process = run(arguments)
+                wait_for_request(web, process)
+                if n % 2:  # as soon as it has landed one, so that some stand however slow this machine is
+                    wait_for_week(tmp_path / "lake", len(stood) + 1, process)
+                time.sleep(random.uniform(0, 0.6))
+                process.kill()
+                for path, at in stood.items():
+                    assert seen_at(path) == at, "a week that had landed was written again"
+                for path in (tmp_path / "lake").glob("turnstile/*.gz"):
+                    assert content(tmp_path / "lake", f"turnstile/{path.name}") == wanted(path)
+                    stood[path] = seen_at(path)
         assert len(stood) > 0
         ran = ended(start(arguments, environment))
         assert ran.code == 0, ran.err
@@ -120,10 +122,19 @@ class TestKilled:
             assert content(tmp_path / "lake", f"turnstile/{path.name}") == wanted(path)
             assert stood.get(path) in (None, seen_at(path))
             assert json.loads(path.with_name(f"{path.name}.json").read_text())["rows"] == 500
-        landed = re.findall(r"turnstile (\d{6}): landed", said + ran.err)
+        landed = re.findall(r"turnstile (\d{6}): landed", (tmp_path / "said").read_text() + ran.err)
         assert len(landed) == len(set(landed))
         assert [path.name for path in (tmp_path / "spool").iterdir()] == [".mta-etl.lock"]
         assert not list((tmp_path / "lake").rglob("*.part"))
+
+
+def wait_for_week(lake: Path, count: int, process: Fork) -> None:
+    """Until so many weeks have landed, or the command has ended because there are no more."""
+
+    def landed() -> bool:
+        return len(list(lake.glob("turnstile/[0-9]*.gz"))) >= count or process.poll() == 0
+
+    wait_until(landed, "no week landed")
 
 
 def seen_at(path: Path) -> tuple[int, int]:
