@@ -28,8 +28,8 @@ EVERY = [
 @pytest.mark.parametrize("flags", EVERY, ids=lambda flags: flags[0])
 class TestEveryScript:
     @pytest.fixture(autouse=True)
-    def elsewhere(self, key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """No API answers, and credentials are at hand."""
+    def elsewhere(self, clean_api: None, key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No API answers, and credentials are at hand; the API is there again when it is cleaned."""
         from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
@@ -57,8 +57,9 @@ def test_a_dry_run_does_not_do_it(
 ) -> None:
     """Where it could: Prefect's own database is at hand."""
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    before = ask(lambda client: client.read_block_documents(include_secrets=False))
     assert script(*flags, "--dry-run").code == 0
-    assert ask(lambda client: client.read_block_documents(include_secrets=False)) == []
+    assert ask(lambda client: client.read_block_documents(include_secrets=False)) == before
     assert [pool for pool in ask(lambda client: client.read_work_pools()) if pool.name == "pool"] == []
 
 
