@@ -32,11 +32,12 @@ FEED ?= turnstile
 demo: $(VENV)/run.stamp  ## land a generated week in data/demo/lake, offline; FEED=ridership, another
 	@$(BIN)/python benchmarks/demo.py $(FEED)
 
-test: $(VENV)/dev.stamp  ## run the tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+test: test-unit  ## run the tests
+	$(PYTEST) tests/integration tests/end_to_end
 
 test-unit: $(VENV)/dev.stamp  ## run those of the tests that need no Prefect and no process
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal tests/unit
+	$(PYTEST) tests/unit
 
 test-containers: $(VENV)/dev.stamp  ## build the image and run it: blocks, deployments, an agent, workers
 	$(BIN)/python -m pytest -m containers
