@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-containers lint format bench requirements clean
+.PHONY: help setup demo test test-unit test-faults test-containers lint format bench requirements clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -38,6 +38,9 @@ test: test-unit  ## run the tests
 
 test-unit: $(VENV)/dev.stamp  ## run those of the tests that need no Prefect and no process
 	$(PYTEST) tests/unit
+
+test-faults: $(VENV)/dev.stamp  ## run those that draw by chance, ten times as often as `make test` does
+	TRIES=all $(PYTEST) $$(grep -rl "^from tries import" tests)
 
 test-containers: $(VENV)/dev.stamp  ## build the image and run it: blocks, deployments, an agent, workers
 	$(BIN)/python -m pytest -m containers

@@ -3,8 +3,7 @@
 It knows five queries: the rows of a window of time, how many they are, how many each day has, when the last row of all
 is, and what the set is. Any other is refused, so that a wrong query of ours fails loudly. SQLite finds the answers, so
 they are right also after a set was revised. It misbehaves on order, as the real service and the networks on the way do:
-copies that are behind, answers that are short or lack rows, connections cut in the middle of a row, errors. Nothing
-here knows the flows.
+copies that are behind, answers that are short or lack rows, connections cut in a row, errors. Knows no flow.
 
     python benchmarks/soda.py ROWS [ROWS ...]    serves weeks of hourly ridership, the first one that of 2026-09-05,
                                                  prints the address and lives until its standard input ends
@@ -163,7 +162,8 @@ class Soda(Loopback):
     def answer(self, request: Handler) -> None:
         """Answers one request, or does not, as ordered."""
         parts = urlsplit(request.path)
-        path, asked = unquote(parts.path), dict(parse_qsl(parts.query, keep_blank_values=True))
+        given = parse_qsl(parts.query, keep_blank_values=True)
+        path, asked = unquote(parts.path), dict(given)
         with self.lock:
             self.queries.append((path, asked))
             fault = self._take_fault(f"{path}?{unquote_plus(parts.query)}")
@@ -177,6 +177,8 @@ class Soda(Loopback):
             answer = _Answer(fault.status, {"Content-Type": fault.content_type}, fault.body)
         elif fault.status != 200:
             answer = _refuse(fault.status, "pretend.fault", f"Status {fault.status}, as ordered")
+        elif len(given) > len(asked):
+            answer = _refuse(400, "query.parameter.twice", "A parameter is given twice")
         else:
             with self.lock:  # head and body are of one version
                 answer = self._find_answer(path, asked, request.path, fault)

@@ -3,6 +3,7 @@
 import gc
 import gzip
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -76,6 +77,18 @@ def real_week(week: str) -> tuple[bytes, bytes]:
 NAMES = ("turnstile_{}.txt.gz", "expected_{}.csv.gz")
 
 
+@pytest.hookimpl(tryfirst=True)  # before hypothesis reads it
+def pytest_configure(config: pytest.Config) -> None:
+    """What is drawn by chance is drawn anew each time, from a seed that can be given again."""
+    if not hasattr(config, "workerinput") and config.getoption("hypothesis_seed") is None:
+        config.option.hypothesis_seed = str(secrets.randbelow(10**9))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Says the seed."""
+    return f"--hypothesis-seed={config.getoption('hypothesis_seed')}"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those that take longest first, and those of one server in a row: idle workers take of the end of a busy one's."""
     items.sort(key=lambda item: item.path.parent.name)  # end_to_end, integration, unit
@@ -86,20 +99,30 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+STARTS = {"subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.exec"}
+_in_unit_test = False
+
+
+def _refuse(event: str, arguments: tuple[object, ...]) -> None:
+    """An audit hook: no way to start a process goes round it."""
+    if _in_unit_test and event in STARTS:
+        pytest.fail(f"a unit test starts a process: {event} {arguments}")
+    if _in_unit_test and event == "import" and str(arguments[0]).partition(".")[0] == "prefect":
+        pytest.fail("a unit test loads Prefect")
+
+
+sys.addaudithook(_refuse)
+
+
 @pytest.fixture(autouse=True)
-def only_our_code(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A unit test starts no process, and loads no Prefect; among other tests, those have loaded it."""
-    if UNIT not in request.path.parents:
-        yield
-        return
-
-    def refuse(*command: object, **_: object) -> None:
-        pytest.fail(f"a unit test starts a process: {command}")
-
-    monkeypatch.setattr(subprocess, "Popen", refuse)
+def only_our_code(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A unit test starts no process and loads no Prefect; others, in the same process, may have loaded it."""
+    global _in_unit_test
+    _in_unit_test = UNIT in request.path.parents
     yield
-    alone = all(UNIT in item.path.parents for item in request.session.items)
-    assert not (alone and "prefect" in sys.modules), "a unit test, or what it imports, loads Prefect"
+    alone = _in_unit_test and all(UNIT in item.path.parents for item in request.session.items)
+    _in_unit_test = False
+    assert not (alone and "prefect" in sys.modules), "a unit test's module, or what it imports, loads Prefect"
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from mta_weekly.feeds.weeks import (
     saturday,
     saturdays,
 )
+from tries import tries
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_a_week_holds_the_seven_days_before_its_saturday() -> None:
     assert days(date(2024, 1, 6)) == [date(2023, 12, 30) + timedelta(days=n) for n in range(7)]
 
 
-few = settings(max_examples=200, deadline=None)
+few = settings(max_examples=tries(1000), deadline=None)
 any_day = st.dates(date(2010, 1, 1), date(2040, 12, 31))
 any_feed = st.builds(
     lambda first, weeks, lag: feed(lag, next_saturday(first), weeks and next_saturday(first) + weeks * WEEK),
@@ -186,7 +187,7 @@ def test_a_date_is_valid_from_the_first_week_to_the_last_one_and_until_today(
 anything = st.one_of(st.integers(), st.none(), st.text(), st.floats(), st.booleans(), st.dates(), st.binary())
 
 
-@settings(few, max_examples=100)
+@settings(few, max_examples=tries(500))
 @given(anything, anything, anything)
 def test_is_valid_never_raises(year: Any, month: Any, day: Any) -> None:
     assert is_valid(year, month, day, TURNSTILE.coverage, LATER) in (True, False)

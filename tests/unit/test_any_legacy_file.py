@@ -16,6 +16,7 @@ from legacy_files import DAYS, GOOD, NAMES, WEEK, group, line, published
 from mta_weekly.content import check
 from mta_weekly.content.convert import examine
 from mta_weekly.feeds.catalog import TURNSTILE
+from tries import tries
 from weekly_files import converted_as_ruled, rejected
 
 # Any content
@@ -63,7 +64,7 @@ bodies = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(1000), deadline=None)
 @given(bodies, st.sampled_from([0, 1, 100, 100]), st.integers(100, 2_000))
 @example(published(GOOD, "\r" + line(group(EXITS="x"), group())), 1, 1_000)
 @example(published(line(group(), keys="\ufeffA002,R051,02-00-00"), GOOD), 0, 100)

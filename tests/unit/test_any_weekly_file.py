@@ -16,6 +16,7 @@ from mta_weekly.content import check
 from mta_weekly.content.convert import convert, examine, rejects
 from mta_weekly.errors import Refused
 from mta_weekly.feeds.catalog import TURNSTILE
+from tries import tries
 from weekly_files import (
     BIG,
     DAYS,
@@ -52,7 +53,7 @@ FEW = make_week(SATURDAY, rows=20)
 ODD = published(*(row(STATION=text, EXITS=str(n)) for n, text in enumerate(['"', "É" * 9, "\ufeff", "", "a"] * 4)))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=tries(300), deadline=None)
 @given(
     st.sampled_from([FEW, ODD, blank_lines(FEW, b"\r\n"), b"\xef\xbb\xbf" + ODD]),
     st.lists(st.integers(0, 3_000), max_size=30),
@@ -152,7 +153,7 @@ bodies = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(1000), deadline=None)
 @given(bodies, st.sampled_from([0, 1, 3, 100, 100, 100]), st.integers(64, 2_000))
 @example(published(row(), "\r" + ",".join(row(EXITS="x"))), 1, 1_000)
 @example(published(row(), row(EXITS="x")), 1, 1)

@@ -13,6 +13,7 @@ from mta_weekly import csv_rows as lines
 from mta_weekly.content import check
 from mta_weekly.content.convert import convert
 from mta_weekly.feeds.catalog import DAILY
+from tries import tries
 
 texts = st.text(st.sampled_from("ab,\"\n\r é東\t;'#"), max_size=12)
 rows = st.lists(st.lists(texts, min_size=3, max_size=3), max_size=30)
@@ -31,7 +32,7 @@ def as_needed(value: str) -> str:
 
 
 @given(rows)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=tries(1000))
 def test_rows_are_counted_and_told_apart(table: list[list[str]]) -> None:
     body = quoted(table)
     assert lines.count(body) == len(table)
@@ -41,7 +42,7 @@ def test_rows_are_counted_and_told_apart(table: list[list[str]]) -> None:
 
 
 @given(rows, st.data())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=tries(1000))
 def test_a_cut_is_never_within_a_row(table: list[list[str]], data: st.DataObject) -> None:
     body = quoted(table)
     at = data.draw(st.integers(0, len(body)))
@@ -50,7 +51,7 @@ def test_a_cut_is_never_within_a_row(table: list[list[str]], data: st.DataObject
 
 
 @given(rows, st.integers(60, 300))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=tries(1000))
 def test_blocks_are_whole_rows_wherever_the_chunks_end(table: list[list[str]], size: int) -> None:
     body = quoted(table)
     try:
@@ -72,7 +73,7 @@ def test_a_quote_that_is_never_closed_takes_no_time() -> None:
 
 @pytest.mark.parametrize("block", [check.BLOCK, 400])
 @given(table=rows)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=tries(400))
 def test_a_quoted_value_of_any_text_comes_out_as_it_went_in(
     table: list[list[str]], block: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -24,6 +24,12 @@ def test_modules_say_what_they_are_for_and_stay_small() -> None:
     assert [name for name, text in texts.items() if len(text.splitlines()) >= 300] == []
 
 
+def test_packages_only_say_what_they_may_know() -> None:
+    """An import in one would load, and know, what no contract sees: the root of the package is on no floor."""
+    bodies = {name: ast.parse(path.read_text()).body for name, path in MODULES.items() if path.name == "__init__.py"}
+    assert [name for name, body in bodies.items() if len(body) != 1] == []
+
+
 def test_warnings_of_every_module_are_errors() -> None:
     filters = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["filterwarnings"]
     ours = [rule.removeprefix("error:::") for rule in filters if rule.startswith("error:::")]

@@ -261,3 +261,10 @@ def test_rows_that_are_put_have_the_form_of_the_set(ask: Ask) -> None:
                 ask.site.put(name, SMALL_COLUMNS, [SMALL_ROWS[0], (wrong, "x", "1")])
     assert ask("cccc-dddd.csv", **OF_ROWS).status_code == 404
     assert len(ask.rows(**OF_ROWS)) == len(SMALL_ROWS) - 1
+
+
+def test_a_parameter_that_is_given_twice_is_refused(ask: Ask) -> None:
+    given = [("$where", EVER), ("$order", "at,:id"), ("$limit", "5")]
+    url = f"{ask.site.url}/resource/{SMALL}.csv"
+    assert ask.http.get(url, params=given).status_code == 200
+    assert ask.http.get(url, params=[*given, ("$limit", "6")]).status_code == 400

@@ -9,6 +9,7 @@ import pytest
 from conftest import folders
 from mta_weekly.errors import SpoolFailed
 from mta_weekly.spool import work_folder
+from tries import tries
 
 
 def test_a_folder_is_empty_writable_and_in_the_spool(tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_runs_of_one_process_do_not_remove_each_other(tmp_path: Path) -> None:
 
 def test_runs_that_come_and_go_do_not_disturb_each_other(tmp_path: Path) -> None:
     def come_and_go(number: int) -> None:
-        for _ in range(150):
+        for _ in range(tries(500)):
             with work_folder(tmp_path) as folder:
                 for name in range(20):
                     (folder / f"{name}").write_text(f"{number}")

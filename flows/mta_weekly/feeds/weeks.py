@@ -6,16 +6,16 @@ Knows no clock, no network and no lake.
 import calendar
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Self
 
-from dateutil import rrule
 from dateutil.relativedelta import SA, relativedelta
 
 from mta_weekly.errors import BadArgument
 from mta_weekly.feeds.catalog import Coverage, Feed, Succession
 from mta_weekly.feeds.sources import WEEK
 
+SATURDAY = 5  # of date.weekday
 LAST_DAY = date(9998, 12, 31)  # the last Saturday of 9999 has no week after it
 
 
@@ -78,8 +78,8 @@ def next_saturday(day: date) -> date:
 
 def saturdays(start: date, end: date) -> list[date]:
     """Every Saturday from start to end, both included."""
-    first, last = datetime.combine(start, time()), datetime.combine(min(end, LAST_DAY), time())
-    return [moment.date() for moment in rrule.rrule(rrule.WEEKLY, byweekday=rrule.SA, dtstart=first, until=last)]
+    first = start.toordinal() + (SATURDAY - start.weekday()) % 7
+    return [date.fromordinal(day) for day in range(first, min(end, LAST_DAY).toordinal() + 1, 7)]
 
 
 def newest_due(feed: Feed | Succession, today: date) -> date:
