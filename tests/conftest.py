@@ -51,6 +51,7 @@ from weeks import make_week  # noqa: E402
 WEEK = "240106"
 FILE = f"/turnstile_{WEEK}.txt"
 KEY = f"turnstile/{WEEK}.csv.gz"
+HANGS = 300.0  # seconds; what takes longer will never end, however slow the machine
 
 
 @cache
@@ -209,13 +210,13 @@ def start(
 
 def ended(process: subprocess.Popen[str]) -> Ran:
     """Wait for a started command."""
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=HANGS)
     return Ran(process.returncode, out, err)
 
 
-def wait_until(happened: Callable[[], Any], fault: str, seconds: float = 60) -> Any:
+def wait_until(happened: Callable[[], Any], fault: str) -> Any:
     """What `happened` returns, as soon as that is true."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + HANGS
     while not (found := happened()):
         assert time.monotonic() < until, fault
         time.sleep(0.05)

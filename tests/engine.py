@@ -21,7 +21,7 @@ import pytest
 from docker.models.containers import Container
 
 import papers
-from conftest import AUTHORITIES, wait_until
+from conftest import AUTHORITIES, HANGS, wait_until
 from repository import copy_of_project
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,7 +130,7 @@ class Machine:
         """Run a command of its environment to its end; what it printed, on both streams."""
         ran = subprocess.run(
             [self.bin / command[0], *command[1:]], cwd=cwd or self.folder, env=self.environment | variables,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=HANGS,
         )  # fmt: skip
         self.printed.append(ran.stdout)
         assert ran.returncode == code, ran.stdout
@@ -168,7 +168,7 @@ class Machine:
     def ended(self, process: subprocess.Popen[str]) -> str:
         """Wait for a started command; what it printed."""
         try:
-            self.printed.append(process.communicate(timeout=240)[0])
+            self.printed.append(process.communicate(timeout=HANGS)[0])
         except subprocess.TimeoutExpired:
             process.kill()
             raise
@@ -182,4 +182,4 @@ def container_of(engine: docker.DockerClient, flow_run: str) -> Container:
         containers = engine.containers.list(all=True, ignore_removed=True)
         return next((container for container in containers if flow_run in container.labels.values()), None)
 
-    return wait_until(found, "no container was made for the flow run", 120)
+    return wait_until(found, "no container was made for the flow run")

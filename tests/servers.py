@@ -80,7 +80,7 @@ def prefect_server(home: Path, database: str | None = None) -> Iterator[str]:
             assert process.poll() is None, (home / "server.log").read_text()[-2000:]
             return _answers(f"http://127.0.0.1:{port}/api/health")
 
-        wait_until(ready, "the Prefect server did not start", 120)
+        wait_until(ready, "the Prefect server did not start")
         if own_file.exists() and not empty.exists():
             with closing(sqlite3.connect(own_file)) as made, closing(sqlite3.connect(empty)) as copy:
                 made.backup(copy)

@@ -13,7 +13,7 @@ import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.deployments import run_deployment
 
-from conftest import content, ended, expected, small_week, start, wait_until
+from conftest import HANGS, content, ended, expected, small_week, start, wait_until
 from fleet import YEAR, Fleet, kill, objects, publish
 from mta_weekly.feeds.weeks import label
 from servers import postgres, prefect_server
@@ -59,7 +59,7 @@ def test_a_worker_that_is_killed_leaves_a_part_that_is_named_and_the_next_backfi
     period = date(2015, 1, 1), date(2015, 4, 30)
     with fleet.worker("killed", "one") as one, fleet.worker("killed", "two") as two:
         running = fleet.command("--start", str(period[0]), "--end", str(period[1]), "--deployment", "killed")
-        wait_until(lambda: any("150110" in seen.path for seen in year.requests), "January never began", 120)
+        wait_until(lambda: any("150110" in seen.path for seen in year.requests), "January never began")
         (january,) = (run for run in fleet.runs("killed") if run.name == "backfill 2015-01")
         _, pid = january.infrastructure_pid.rsplit(":", 1)
         kill(one if os.getpgid(int(pid)) == one.pid else two)
@@ -88,7 +88,7 @@ def test_as_a_deployment_it_waits_in_a_pool_of_its_own_for_parts_whose_pool_has_
 
     def run(deployment: str, **more: Any) -> Any:
         async def ask_for(client: Any) -> Any:
-            return await run_deployment(deployment, parameters={**given, **more}, poll_interval=0.5, timeout=200)
+            return await run_deployment(deployment, parameters={**given, **more}, poll_interval=0.5, timeout=HANGS)
 
         return fleet.ask(ask_for)
 

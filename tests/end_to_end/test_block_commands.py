@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import ROOT
+from conftest import HANGS, ROOT
 
 
 def test_a_reader_that_has_gone_does_not_stop_it(tmp_path: Path) -> None:
@@ -26,6 +26,6 @@ def test_a_broken_database_of_prefects_is_one_line_and_an_end(tmp_path: Path) ->
     (tmp_path / "memo_store.toml").write_text("")
     command = [sys.executable, str(ROOT / "blocks" / "docker_block.py"), "--block_name", "box", "--image_name", "m:1"]
     env = {**os.environ, "PREFECT_HOME": str(tmp_path)}
-    ran = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=HANGS)
     assert ran.returncode == 1
     assert "Prefect's own database in PREFECT_HOME cannot be used" in ran.stderr.splitlines()[-1]

@@ -86,7 +86,7 @@ def test_a_container_killed_in_the_middle_leaves_a_failed_run_and_nothing_else(
     flow_run = deployed.ask_for(deployment, killed)
     process = deployed.start(*runner)
     asked = "the container never asked for its week"
-    wait_until(lambda: path in [seen.path for seen in source.requests], asked, 120)
+    wait_until(lambda: path in [seen.path for seen in source.requests], asked)
     container_of(engine, flow_run).kill()
     deployed.ended(process)
     assert deployed.state_of(flow_run)["type"] in ("CRASHED", "FAILED")
@@ -149,7 +149,7 @@ def test_the_readmes_backfill(deployed: Machine, lake: Gcs, source: Web, pretend
     workers = [deployed.start(*worker, name) for name in ("pool-backfill-mta", "pool-docker-mta")]
     try:
         final = ("COMPLETED", "FAILED", "CRASHED")
-        wait_until(lambda: deployed.state_of(flow_run)["type"] in final, "the backfill never ended", 200)
+        wait_until(lambda: deployed.state_of(flow_run)["type"] in final, "the backfill never ended")
     finally:
         for process in workers:
             process.kill()  # asked to end, a worker whose container has just exited may wait for ever

@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from conftest import expected, small_week
+from conftest import HANGS, expected, small_week
 from containers import PLANTED
 from engine import BATCH, IMAGE, ROOT, build, environment
 from mta_weekly.settings import VERSION
@@ -80,7 +80,7 @@ def test_all_of_it_in_one_command(engine: docker.DockerClient, image: object, tm
 
     def run(*arguments: str) -> bytes:
         ran = subprocess.run(
-            [*compose, *arguments], cwd=project, env=own, capture_output=True, check=False, timeout=300
+            [*compose, *arguments], cwd=project, env=own, capture_output=True, check=False, timeout=HANGS
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return ran.stdout

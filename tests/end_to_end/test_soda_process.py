@@ -12,7 +12,7 @@ import httpx
 
 import hourly
 import soda
-from conftest import said_by_processes
+from conftest import HANGS, said_by_processes
 from hourly import ridership_week
 
 SATURDAY = date(2026, 9, 5)
@@ -27,9 +27,9 @@ def test_the_site_serves_its_weeks_and_ends_with_its_standard_input() -> None:
     asked = {"$where": where, "$order": f"{KEY},:id", "$limit": "9999"}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         url = process.stdout.readline().strip()
-        text = httpx.get(f"{url}/resource/{soda.RIDERSHIP_SET}.csv", params=asked, timeout=60).text
+        text = httpx.get(f"{url}/resource/{soda.RIDERSHIP_SET}.csv", params=asked, timeout=HANGS).text
         process.stdin.close()
-        assert process.wait(60) == 0
+        assert process.wait(HANGS) == 0
     both = ridership_week(SATURDAY, 300) + ridership_week(SATURDAY + timedelta(weeks=1), 200)
     expected = sorted(both, key=lambda row: (row[0], row[2], row[5], row[6]))
     _, *rows = csv.reader(io.StringIO(text))
