@@ -127,13 +127,13 @@ def test_web_stops_at_once_and_quietly(capfd: pytest.CaptureFixture[str], http: 
         with socket.create_connection(httpx.URL(web.url).netloc.decode().split(":")) as leaver:
             leaver.sendall(b"GET /a HTTP/1.1\r\n\r\n")  # and leaves without reading
         waiting = pool.submit(http.get, f"{web.url}/b", timeout=30)
-        wait_until(lambda: any(seen.path == "/b" for seen in web.requests), "/b was never asked for", 2)
+        wait_until(lambda: any(seen.path == "/b" for seen in web.requests), "/b was never asked for")
         http.get(f"{web.url}/c")  # stays connected, idle
         begun = time.monotonic()
         web.__exit__()
         assert isinstance(waiting.exception(timeout=1), httpx.RemoteProtocolError)
         assert time.monotonic() - begun < 1
-    wait_until(lambda: threading.active_count() <= threads, "threads stay behind", 2)
+    wait_until(lambda: threading.active_count() <= threads, "threads stay behind")
     with pytest.raises(httpx.TransportError):
         http.get(f"{web.url}/c")
     assert capfd.readouterr() == ("", "")
