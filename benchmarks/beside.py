@@ -7,7 +7,6 @@ Both run on this Python and its packages, each with a Prefect home and lake of i
 
 from datetime import date
 from pathlib import Path
-from statistics import median
 
 from many import COMMAND
 from measure import Cost, Row, middle, run
@@ -41,8 +40,7 @@ def compare(other: Path, url: str, weeks: list[date], tables: dict[str, list[str
     many = both(*period(weeks), MTA_TURNSTILE_URL=url)
     rows = [Row(f"beside {other.name}, in turns", "here, there, ratio"), *_rows("one week, the whole process", *one)]
     further = [
-        (median(cost.seconds for cost in long) - median(cost.seconds for cost in short)) / (len(weeks) - 1)
-        for short, long in zip(one, many, strict=True)
+        (middle(long).seconds - middle(short).seconds) / (len(weeks) - 1) for short, long in zip(one, many, strict=True)
     ]
     rows += [_row("  each further week", *further, "s"), *_rows(f"{len(weeks)} weeks in one run", *many)]
     for site, flags in tables.items():

@@ -15,9 +15,7 @@ from typing import Any
 from mta_weekly.command.command import begin_command, run_command
 from mta_weekly.command.flags import weekly_parser
 
-ARGUMENTS = (
-    begin_command(weekly_parser(), sys.argv[1:]) if __name__ == "__main__" else {}
-)  # before Prefect, which takes seconds to load
+ARGUMENTS = begin_command(weekly_parser(), sys.argv[1:]) if __name__ == "__main__" else {}  # before Prefect loads
 
 from prefect import flow, runtime, task
 from prefect.artifacts import create_table_artifact
