@@ -62,14 +62,14 @@ format: $(VENV)/dev.stamp  ## format the code
 bench: $(VENV)/dev.stamp  ## measure it beside the reference; BESIDE=FOLDER, beside another checkout
 	@$(BIN)/python benchmarks/bench.py $(if $(BESIDE),--beside $(BESIDE))
 
-# The image's base brings Prefect and what Prefect needs; the image adds the rest.
+# The image's base brings Prefect and what Prefect needs; the image adds the rest, and its own aiosqlite.
 PIN := UV_CUSTOM_COMPILE_COMMAND="make requirements" ../$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11
 requirements: $(VENV)/dev.stamp  ## compile requirements/*.in to exact pins
 	cd requirements && $(PIN) --upgrade dev.in -o dev.txt
 	cd requirements && $(PIN) -c dev.txt prefect.in -o ../prefect-requirements.txt
 	cd requirements && $(PIN) -c dev.txt docker.in -o ../docker-requirements.txt \
 		$$(grep '^prefect==' docker.in | $(PIN) -c dev.txt --no-header --no-annotate - | grep -v '^prefect==' | \
-		sed -nE 's/^([a-z0-9._-]+)==.*/--no-emit-package \1/p')
+		sed -nE '/^aiosqlite==/d; s/^([a-z0-9._-]+)==.*/--no-emit-package \1/p')
 
 clean:  ## remove the environment and the demo
 	rm -rf $(VENV) data/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

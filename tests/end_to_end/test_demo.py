@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import HANGS
 from demo import SATURDAY
 from mta_weekly.settings import ROOT
 from weeks import make_week
@@ -58,7 +59,9 @@ def hostile(tmp_path: Path) -> dict[str, str]:
 def run(script: str, *arguments: str, project: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a script of the copy from the folder above it."""
     command = [sys.executable, str(project / script), *arguments]
-    return subprocess.run(command, cwd=project.parent, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=project.parent, env=env, capture_output=True, text=True, check=False, timeout=HANGS
+    )
 
 
 def files(folder: Path) -> dict[Path, tuple[int, int]]:

@@ -84,7 +84,8 @@ def prepare_prefect(server_needed: bool) -> None:
     """Make sure that Prefect's API answers; without one, that its own database is there.
 
     On a machine where Prefect has never run, runs that start together would each make the database and fail: under the
-    lock one makes it. The second file is the last thing that making it writes.
+    lock one makes it. The second file is the last thing that making it writes. Its tables are made first and by
+    themselves: they take most of the time, and Prefect's app has 30 s to start, too few on a busy machine.
 
     Raises:
         EtlError: the API cannot be reached, or there is none and it is needed.
@@ -99,12 +100,21 @@ def prepare_prefect(server_needed: bool) -> None:
             home.mkdir(parents=True, exist_ok=True)
             with FileLock(home / "mta-etl.lock"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the migrations of its database warn of SQLite's own limits
-                asyncio.run(_ask_prefect(server_needed))
+                asyncio.run(_make_database())
+        except TimeoutError as error:
+            raise EtlError("Prefect did not start within its 30 s, the machine may be busy; run it again") from error
         except (OSError, SQLAlchemyError) as error:
             raise EtlError(
                 f"Prefect cannot make its database in PREFECT_HOME, {home} ({sentence(error)[:200]}); make room or "
                 "give access there, or name another folder"
             ) from error
+
+
+async def _make_database() -> None:
+    from prefect.server.database.dependencies import provide_database_interface  # where there is a server: never needed
+
+    await provide_database_interface().create_db()
+    await _ask_prefect(server_needed=False)
 
 
 async def _ask_prefect(server_needed: bool) -> None:

@@ -1,0 +1,55 @@
+"""Prefect's own database, where there is no server: it is made however slow the machine is, and lets a process end."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import HANGS
+from mta_weekly.settings import ROOT
+
+LEFT_OPEN = """
+import asyncio
+from sqlalchemy.ext.asyncio import create_async_engine
+
+async def connect():
+    return await create_async_engine("sqlite+aiosqlite://").connect()
+
+connection = asyncio.run(connect())
+print("at the end")
+"""
+
+# Prefect gives its app 30 s to start. What it finds then is what need not be done in that time.
+FIRST_START = """
+import sqlite3
+import prefect.client.base as base
+from prefect.settings import PREFECT_HOME
+from mta_weekly.orchestration.prefect_api import prepare_prefect
+
+class Manager(base.LifespanManager):
+    async def __aenter__(self):
+        with sqlite3.connect(PREFECT_HOME.value() / "prefect.db") as database:
+            found = database.execute("select count(*) from sqlite_master where name = 'flow_run'").fetchone()
+        print("tables of flow runs:", *found)
+        return await super().__aenter__()
+
+base.LifespanManager = Manager
+prepare_prefect(False)
+"""
+
+
+def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "flows")} | variables
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=HANGS
+    )
+
+
+def test_a_connection_left_open_does_not_keep_a_process_from_ending() -> None:
+    ran = run(LEFT_OPEN)
+    assert (ran.returncode, ran.stdout) == (0, "at the end\n"), ran.stderr
+
+
+def test_its_tables_are_made_before_the_app_that_has_30_seconds_starts(tmp_path: Path) -> None:
+    ran = run(FIRST_START, PREFECT_HOME=str(tmp_path), PREFECT_API_URL="")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "tables of flow runs: 1\n", "")
