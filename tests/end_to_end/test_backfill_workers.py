@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from calendar import monthrange
 from contextlib import nullcontext
 from datetime import date
 from itertools import pairwise
@@ -17,13 +18,16 @@ from conftest import HANGS, content, ended, expected, small_week, start, wait_un
 from fleet import YEAR, Fleet, kill, objects, publish
 from mta_weekly.feeds.weeks import label
 from servers import postgres, prefect_server
+from tries import tries
 from web import Answer, Web
 
 pytest_plugins = ["fleet"]
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_twelve_months_by_two_workers_are_as_one_run_in_one_process(database: str, year: Web, tmp_path: Path) -> None:
+def test_months_by_two_workers_are_as_one_run_in_one_process(database: str, year: Web, tmp_path: Path) -> None:
+    months = max(4, tries(12))
+    period = ["--start", "2015-01-01", "--end", f"2015-{months:02}-{monthrange(2015, months)[1]}"]
     with (
         postgres() if database == "postgresql" else nullcontext() as address,
         prefect_server(tmp_path / "server", address) as api,
@@ -32,22 +36,20 @@ def test_twelve_months_by_two_workers_are_as_one_run_in_one_process(database: st
         fleet = Fleet(api, tmp_path / "home", year, tmp_path / "lake")
         fleet.deploy("months")
         with fleet.worker("months", "one"), fleet.worker("months", "two"):
-            ran = ended(fleet.command("--start", "2015-01-01", "--end", "2015-12-31", "--deployment", "months"))
+            ran = ended(fleet.command(*period, "--deployment", "months"))
         assert ran.code == 0, ran.err
-        assert ran.lines[-1] == "INFO    12 parts: 12 landed"
-        months = fleet.runs("months")
-        assert sorted(run.name for run in months) == [f"backfill 2015-{month:02}" for month in range(1, 13)]
-        assert {run.state.name for run in months} == {"Completed"}
-        assert min(fleet.took("one"), fleet.took("two")) >= 2
-        again = ended(fleet.command("--start", "2015-01-01", "--end", "2015-12-31", "--deployment", "months"))
-        assert again.lines[-1] == "INFO    12 parts: 12 there before"
-        assert len(fleet.runs("months")) == 12
-    alone = ended(
-        start(["--year", "2015", "--lake", str(tmp_path / "alone")], fleet.environment | {"PREFECT_API_URL": ""})
-    )
+        assert ran.lines[-1] == f"INFO    {months} parts: {months} landed"
+        runs = fleet.runs("months")
+        assert sorted(run.name for run in runs) == [f"backfill 2015-{month:02}" for month in range(1, months + 1)]
+        assert {run.state.name for run in runs} == {"Completed"}
+        assert min(fleet.took("one"), fleet.took("two")) >= 1
+        again = ended(fleet.command(*period, "--deployment", "months"))
+        assert again.lines[-1] == f"INFO    {months} parts: {months} there before"
+        assert len(fleet.runs("months")) == months
+    alone = ended(start([*period, "--lake", str(tmp_path / "alone")], fleet.environment | {"PREFECT_API_URL": ""}))
     assert alone.code == 0, alone.err
     assert objects(tmp_path / "lake") == objects(tmp_path / "alone")
-    assert len(objects(tmp_path / "lake")) == len(YEAR) == 52
+    assert len(objects(tmp_path / "lake")) == len([week for week in YEAR if week.month <= months])
 
 
 def test_a_worker_that_is_killed_leaves_a_part_that_is_named_and_the_next_backfill_completes_it(
