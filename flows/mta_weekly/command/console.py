@@ -34,6 +34,8 @@ def show_lines(interrupts: Interrupts) -> Iterator[None]:
             console=console, highlighter=NullHighlighter(), show_time=False, show_path=False, show_level=False
         )
         bars = progress.shown(console)
+    # What an interrupted run's downloads say of their client, which the end has closed, is no news of the source.
+    handler.addFilter(lambda record: not interrupts.came or record.levelno < logging.WARNING)
     shown.addHandler(handler)
     raising, logging.raiseExceptions = logging.raiseExceptions, False  # a log line its API refuses is no traceback
 
