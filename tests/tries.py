@@ -5,6 +5,6 @@ import os
 ALL = os.environ.get("TRIES") == "all"
 
 
-def tries(count: int) -> int:
-    """Of so many tries, those of this run."""
-    return count if ALL else count // 10
+def tries(count: int, least: int = 0) -> int:
+    """Of so many tries, those of this run; of a few that are long, so many at least."""
+    return count if ALL else max(least, count // 10)

@@ -26,7 +26,7 @@ pytest_plugins = ["fleet"]
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_months_by_two_workers_are_as_one_run_in_one_process(database: str, year: Web, tmp_path: Path) -> None:
-    months = max(4, tries(12))
+    months = tries(12, least=4)
     period = ["--start", "2015-01-01", "--end", f"2015-{months:02}-{monthrange(2015, months)[1]}"]
     with (
         postgres() if database == "postgresql" else nullcontext() as address,

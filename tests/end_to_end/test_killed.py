@@ -102,7 +102,7 @@ class TestKilled:
         arguments = ["--start", "2016-01-01", "--end", "2016-10-01", "--lake", str(tmp_path / "lake")]
         stood: dict[Path, tuple[int, int]] = {}
         with ready_command(environment, tmp_path / "said") as run:
-            for n in range(max(4, tries(10))):
+            for n in range(tries(10, least=4)):
                 web.requests.clear()
                 process = run(arguments)
                 wait_for_request(web, process)
