@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -34,7 +34,8 @@ class Answer:
         length: Announce this Content-Length instead of the true one, then close after the body.
         framing: How the end of the body is told; "chunked" with `cut_at` lacks its final chunk.
         drop: Close the connection without any answer.
-        wait: Seconds before the answer.
+        until: Hold the answer until this is true.
+        wait: Seconds before the answer, after that.
         pause_at: After so many body bytes, sleep so many seconds.
         content_range: Announce this Content-Range in a 206 instead of the true one.
     """
@@ -49,6 +50,7 @@ class Answer:
     length: int | None = None
     framing: Literal["length", "chunked", "close"] = "length"
     drop: bool = False
+    until: Callable[[], bool] | None = None
     wait: float = 0.0
     pause_at: tuple[int, float] | None = None
     content_range: str | None = None
@@ -63,11 +65,16 @@ class Answer:
 
 
 class Web(Loopback):
-    """The server: paths that were ordered get their answers, all others get 404."""
+    """The server: paths that were ordered get their answers, all others get 404.
+
+    Attributes:
+        most_held: The most requests that waited for their answers at once.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._answers: dict[str, deque[Answer]] = {}
+        self._held = self.most_held = 0
 
     def serve(self, path: str, *answers: Answer) -> None:
         """Orders the answers for a path: one after another, the last for ever."""
@@ -78,7 +85,15 @@ class Web(Loopback):
         with self.lock:
             queue = self._answers.get(request.path) or deque([Answer(status=404)])
             answer = queue.popleft() if len(queue) > 1 else queue[0]
-        request.pause(answer.wait)
+            self._held += 1
+            self.most_held = max(self.most_held, self._held)
+        try:
+            while answer.until and not answer.until():
+                request.pause(0.02)
+            request.pause(answer.wait)
+        finally:
+            with self.lock:
+                self._held -= 1
         if answer.drop:
             request.hang_up()
         else:
