@@ -54,6 +54,22 @@ print("there")
 """
 
 
+# What the app's start would do to the tables takes longer than it has.
+LONG_LOOK_AT_TABLES = f"""
+import asyncio
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+run_sync = AsyncConnection.run_sync
+
+async def run_slowly(*arguments, **options):
+    await asyncio.sleep(3)
+    return await run_sync(*arguments, **options)
+
+AsyncConnection.run_sync = run_slowly
+{NO_TIME_TO_START.replace("startup_timeout=0", "startup_timeout=1.5")}
+"""
+
+
 def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT / "flows")} | variables
     return subprocess.run(
@@ -75,3 +91,8 @@ def test_a_start_that_takes_too_long_is_one_line_and_the_next_one_goes_on(tmp_pa
     ran = run(NO_TIME_TO_START, PREFECT_HOME=str(tmp_path), PREFECT_API_URL="")
     late = "Prefect did not start within its 30 s, the machine may be busy; run it again"
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{late}\nthere\n", "")
+
+
+def test_a_start_given_up_while_it_looks_at_the_tables_shows_no_traceback(tmp_path: Path) -> None:
+    ran = run(LONG_LOOK_AT_TABLES, PREFECT_HOME=str(tmp_path), PREFECT_API_URL="")
+    assert (ran.returncode, ran.stdout.splitlines()[-1], ran.stderr) == (0, "there", "")

@@ -16,7 +16,13 @@ from prefect.client.utilities import inject_client
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import ObjectNotFound
 from prefect.logging.handlers import APILogHandler
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, PREFECT_MEMO_STORE_PATH
+from prefect.settings import (
+    PREFECT_API_DATABASE_MIGRATE_ON_START,
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    PREFECT_MEMO_STORE_PATH,
+    temporary_settings,
+)
 from prefect.utilities.asyncutils import sync_compatible
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -114,7 +120,9 @@ async def _make_database() -> None:
     from prefect.server.database.dependencies import provide_database_interface  # where there is a server: never needed
 
     await provide_database_interface().create_db()
-    await _ask_prefect(server_needed=False)
+    # The app would look at the tables again, in a thread that shows a traceback where its start is given up meanwhile.
+    with temporary_settings({PREFECT_API_DATABASE_MIGRATE_ON_START: False}):
+        await _ask_prefect(server_needed=False)
 
 
 async def _ask_prefect(server_needed: bool) -> None:
