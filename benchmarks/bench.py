@@ -27,12 +27,13 @@ import beside
 import many
 import soda
 from measure import PEER, PEER_IS_HERE, Cost, Row, curl_gzip, memory_row, middle, run, seconds, speed
-from mta_weekly.content.convert import convert
-from mta_weekly.content.summary import Content
+from mta_weekly.content.convert import convert_week
+from mta_weekly.content.profile import WeekProfile
 from mta_weekly.feeds.catalog import TURNSTILE
-from mta_weekly.fetch.client import web_client
-from mta_weekly.fetch.http import Body, fetch
-from mta_weekly.retry import Patience
+from mta_weekly.feeds.weeks import Week
+from mta_weekly.fetch.client import open_client
+from mta_weekly.fetch.http import Body, fetch_body
+from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import ROOT, read_settings
 from weeks import make_week, write_big
 
@@ -190,17 +191,17 @@ def stage(url: str, work: Path, size: int) -> list[Row]:
     """From loopback HTTP to a gzip file on disk, without Prefect: ours, checked, beside curl and gzip, unchecked."""
     path, peer_path = work / "ours.csv.gz", work / "peer.gz"
 
-    def consume(chunks: Iterator[bytes], body: Body) -> Content:
-        return convert(chunks, TURNSTILE, WEEK, path)
+    def consume(chunks: Iterator[bytes], body: Body) -> WeekProfile:
+        return convert_week(chunks, TURNSTILE, Week.named(WEEK), path)
 
     def ours() -> None:
-        fetch(client, url, consume, Patience(attempts=1, wait=0, base=0))
+        fetch_body(client, url, consume, RetryBudget(attempts=1, wait=0, base=0))
 
     competitors = {"ours": ours, PEER: lambda: curl_gzip(url, peer_path)}
     if not PEER_IS_HERE:
         del competitors[PEER]
     took: dict[str, list[float]] = {name: [] for name in competitors}
-    with web_client(read_settings()) as client:
+    with open_client(read_settings()) as client:
         cold = seconds(ours)
         for _ in range(STAGE_RUNS):
             for name, competitor in competitors.items():

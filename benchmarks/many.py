@@ -11,11 +11,11 @@ from statistics import median
 
 from measure import PEER, PEER_IS_HERE, Cost, Row, curl_gzip, memory_row, middle, run, seconds
 from mta_weekly.feeds.catalog import TURNSTILE
-from mta_weekly.feeds.weeks import label, saturdays
+from mta_weekly.feeds.weeks import Week, list_weeks
 from weeks import make_legacy_week, make_week
 
 COMMAND = "flows/etl_web_to_gcs.py"
-YEAR = saturdays(date(2023, 1, 1), date(2023, 12, 31))  # 52 of them
+YEAR = list_weeks(date(2023, 1, 1), date(2023, 12, 31))  # 52 of them
 SMALL = 500  # rows
 EARLY, LATE = slice(4, 55), slice(-51, None)  # the landings between which a week's cost is taken, 50 weeks each
 
@@ -24,19 +24,19 @@ REFERENCE_REACH = 15  # x as fast
 GROWTH_REACH = 1.2  # x week 5
 
 
-def move(published: Path, saturday: date, folder: Path, weeks: list[date]) -> None:
+def move(published: Path, of: Week, folder: Path, weeks: list[Week]) -> None:
     """Write the weekly file of a Saturday as that of others, its days moved with it."""
     content = published.read_bytes()
     folder.mkdir()
     for week in weeks:
         moved = content
-        for back in range(1, 8) if week != saturday else ():
-            was, becomes = (f",{each - timedelta(days=back):%m/%d/%Y},".encode() for each in (saturday, week))
-            moved = moved.replace(was, becomes)
+        if week != of:
+            for was, becomes in zip(of.days, week.days, strict=True):
+                moved = moved.replace(f",{was:%m/%d/%Y},".encode(), f",{becomes:%m/%d/%Y},".encode())
         source(folder, week).write_bytes(moved)
 
 
-def year(url: str, work: Path, weeks: list[date], reference: float, runs: int) -> list[Row]:
+def year(url: str, work: Path, weeks: list[Week], reference: float, runs: int) -> list[Row]:
     """What each further week of a run costs, beside the seconds of the reference's own and a pipe through a shell."""
     one, whole, peer = [], [], []
     for _ in range(runs):
@@ -62,7 +62,7 @@ def year(url: str, work: Path, weeks: list[date], reference: float, runs: int) -
     return rows
 
 
-def memory(url: str, work: Path, weeks: list[date], empty: Cost) -> list[Row]:
+def memory(url: str, work: Path, weeks: list[Week], empty: Cost) -> list[Row]:
     """The peak of a run of many weeks, so many at once."""
     rows = [Row(f"{len(weeks)} weeks of full size, memory, ours - empty")]
     for concurrency in (1, 4):
@@ -76,7 +76,7 @@ def long(url: str, work: Path, folder: Path, count: int) -> list[Row]:
     last, old = TURNSTILE.coverage.last, TURNSTILE.sources[0].old
     assert last
     assert old
-    weeks = saturdays(last - timedelta(weeks=count - 1), last)
+    weeks = list_weeks(last - timedelta(weeks=count - 1), last)
     folder.mkdir()
     for week in weeks:
         make = make_legacy_week if week <= old.last else make_week
@@ -92,16 +92,16 @@ def long(url: str, work: Path, folder: Path, count: int) -> list[Row]:
     ]
 
 
-def land(url: str, work: Path, weeks: list[date], *more: str) -> tuple[Cost, list[float]]:
+def land(url: str, work: Path, weeks: list[Week], *more: str) -> tuple[Cost, list[float]]:
     """Land weeks that follow each other in an empty lake; returns the cost, and the times they landed at, in order."""
     lake = work / "many"
     period = ["--start", str(weeks[0]), "--end", str(weeks[-1])]
     cost = run([COMMAND, *period, "--lake", str(lake), *more], MTA_TURNSTILE_URL=url)
-    landed = sorted((lake / TURNSTILE.key(label(week))).stat().st_mtime for week in weeks)  # none is missing
+    landed = sorted((lake / TURNSTILE.key(week)).stat().st_mtime for week in weeks)  # none is missing
     rmtree(lake)
     return cost, landed
 
 
-def source(folder: Path, week: date) -> Path:
+def source(folder: Path, week: Week) -> Path:
     """Where a week is published."""
-    return folder / f"turnstile_{label(week)}.txt"
+    return folder / f"turnstile_{week}.txt"

@@ -17,7 +17,7 @@ from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.infrastructure.container import DockerContainer, ImagePullPolicy
 
-import script  # lets the others be found
+import script_steps  # lets the others be found
 
 # isort: split
 from mta_weekly.errors import BadArgument, EtlError
@@ -30,14 +30,16 @@ TYPE = "docker"  # of the work pool
 
 def parser() -> argparse.ArgumentParser:
     """The flags, as `--help` shows them."""
-    made = script.parser("Register the container that runs the flows.", __file__)
+    made = script_steps.parser("Register the container that runs the flows.", __file__)
     made.add_argument(
-        "--image_name", type=script.image_name, required=True, metavar="I", help="the image, with its tag"
+        "--image_name", type=script_steps.image_name, required=True, metavar="I", help="the image, with its tag"
     )
     made.add_argument(
-        "--block_name", type=script.block_name, metavar="N", help="make a Docker Container block, for an agent"
+        "--block_name", type=script_steps.block_name, metavar="N", help="make a Docker Container block, for an agent"
     )
-    made.add_argument("--work_pool", type=script.plain_name, metavar="P", help="make a docker work pool, for a worker")
+    made.add_argument(
+        "--work_pool", type=script_steps.plain_name, metavar="P", help="make a docker work pool, for a worker"
+    )
     made.add_argument(
         "--env",
         action="append",
@@ -96,7 +98,7 @@ def _variable(text: str) -> tuple[str, str]:
         raise BadArgument("--env: must be KEY=VALUE, and KEY of letters, digits and _.")
     if name == NAMES_A_FILE and value.startswith("/"):
         return name, value
-    if SECRET.search(name) or re.search(r"://.*@", value) or script.SECRET_VALUE.search(value):
+    if SECRET.search(name) or re.search(r"://.*@", value) or script_steps.SECRET_VALUE.search(value):
         raise BadArgument(
             f"--env {name}: looks like a secret, and would show in clear in the block or pool. A Google key goes into "
             "a block of its own (blocks/gcp_acc_block.py); any other into a Secret block, or a file of the machine "
@@ -107,7 +109,7 @@ def _variable(text: str) -> tuple[str, str]:
 
 def _volume(text: str) -> str:
     source, _, rest = text.partition(":")
-    source = script.home(source)
+    source = script_steps.home(source)
     target, _, mode = rest.partition(":")
     if not target.startswith("/") or mode not in ("", "ro", "rw"):
         raise BadArgument(f"--volume {text}: must be SRC:DST or SRC:DST:ro, with DST from the root.")
@@ -138,7 +140,7 @@ async def save_pool(name: str, template: dict[str, Any]) -> str | None:
         return "it was there, and keeps its limit and pause"
 
 
-def steps(options: argparse.Namespace) -> list[script.Step]:
+def steps(options: argparse.Namespace) -> list[script_steps.Step]:
     """What the script does."""
     if not (options.block_name or options.work_pool):
         raise BadArgument("give --block_name (an own server) or --work_pool (Prefect Cloud or an own server), or both.")
@@ -158,16 +160,16 @@ def steps(options: argparse.Namespace) -> list[script.Step]:
         return await save_pool(options.work_pool, await container.generate_work_pool_base_job_template())
 
     if options.block_name:
-        planned.append(script.Step("register", f"docker-container/{options.block_name}: {what}", save_block))
+        planned.append(script_steps.Step("register", f"docker-container/{options.block_name}: {what}", save_block))
     if options.work_pool:
-        planned.append(script.Step("register", f"{TYPE} work pool {options.work_pool}: {what}", make_pool))
+        planned.append(script_steps.Step("register", f"{TYPE} work pool {options.work_pool}: {what}", make_pool))
     return planned
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the script."""
-    return script.run(parser(), steps, arguments)
+    return script_steps.run(parser(), steps, arguments)
 
 
 if __name__ == "__main__":
-    script.end(main())
+    script_steps.end(main())

@@ -17,7 +17,7 @@ from typing import Any
 from google.auth.exceptions import GoogleAuthError
 from prefect_gcp import GcpCredentials
 
-import script  # lets the others be found
+import script_steps  # lets the others be found
 
 # isort: split
 from mta_weekly.errors import EtlError
@@ -29,7 +29,7 @@ NEEDED = ("client_email", "private_key", "token_uri")  # what google-auth signs 
 
 def parser() -> argparse.ArgumentParser:
     """The flags, as `--help` shows them."""
-    made = script.parser("Register the credentials for Google Cloud.", __file__)
+    made = script_steps.parser("Register the credentials for Google Cloud.", __file__)
     made.add_argument(
         "--file_path",
         metavar="F",
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--gcp_acc_block_name",
-        type=script.block_name,
+        type=script_steps.block_name,
         default=DEFAULT_NAME,
         metavar="N",
         help=f"default {DEFAULT_NAME}",
@@ -51,7 +51,10 @@ def read_key(file: str) -> dict[str, Any]:
     Raises:
         EtlError: it is not there, or not the key of a service account. Nothing of its content is said.
     """
-    path, where = Path(script.home(file)), "make a key of a service account: console.cloud.google.com, IAM & Admin"
+    path, where = (
+        Path(script_steps.home(file)),
+        "make a key of a service account: console.cloud.google.com, IAM & Admin",
+    )
     try:
         if path.exists() and not (path.is_file() and path.stat().st_size <= LARGEST):
             raise EtlError(f"key file {path}: a folder, a pipe or too large, no JSON key file; {where}")
@@ -106,7 +109,7 @@ def build_block(key: dict[str, Any] | None) -> GcpCredentials:
         raise EtlError(f"the private key of {key['client_email']} cannot be read; download the key again") from None
 
 
-def steps(options: argparse.Namespace) -> list[script.Step]:
+def steps(options: argparse.Namespace) -> list[script_steps.Step]:
     """What the script does."""
     name, key = options.gcp_acc_block_name, None
     who = "keyless, by the Application Default Credentials of each machine"
@@ -118,13 +121,13 @@ def steps(options: argparse.Namespace) -> list[script.Step]:
     async def register() -> None:
         await build_block(key).save(name, overwrite=True)
 
-    return [script.Step("register", f"gcp-credentials/{name}: {who}", register)]
+    return [script_steps.Step("register", f"gcp-credentials/{name}: {who}", register)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the script."""
-    return script.run(parser(), steps, arguments)
+    return script_steps.run(parser(), steps, arguments)
 
 
 if __name__ == "__main__":
-    script.end(main())
+    script_steps.end(main())

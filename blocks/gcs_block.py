@@ -12,19 +12,20 @@ import re
 from collections.abc import Sequence
 
 from google.auth.exceptions import GoogleAuthError
+from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 from pydantic.v1 import ValidationError
 
-import script  # lets the others be found
+import script_steps  # lets the others be found
 
 # isort: split
 from gcp_acc_block import DEFAULT_NAME as DEFAULT_ACCOUNT
 from mta_weekly.errors import EtlError, LakeFailed
 from mta_weekly.lake.gcs import BucketLake
 from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK
-from mta_weekly.retry import Patience
+from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import read_settings
 
 DEFAULT_NAME = DEFAULT_BLOCK.removeprefix(BLOCK)
@@ -32,17 +33,21 @@ DEFAULT_NAME = DEFAULT_BLOCK.removeprefix(BLOCK)
 
 def parser() -> argparse.ArgumentParser:
     """The flags, as `--help` shows them."""
-    made = script.parser("Register a bucket as the lake, or check it.", __file__)
+    made = script_steps.parser("Register a bucket as the lake, or check it.", __file__)
     made.add_argument(
         "--gcp_acc_block_name",
-        type=script.block_name,
+        type=script_steps.block_name,
         default=DEFAULT_ACCOUNT,
         metavar="N",
         help=f"the credentials block, default {DEFAULT_ACCOUNT}",
     )
     made.add_argument("--gcs_bucket_name", type=_bucket, required=True, metavar="B", help="the bucket's own name")
     made.add_argument(
-        "--gcs_block_name", type=script.block_name, default=DEFAULT_NAME, metavar="G", help=f"default {DEFAULT_NAME}"
+        "--gcs_block_name",
+        type=script_steps.block_name,
+        default=DEFAULT_NAME,
+        metavar="G",
+        help=f"default {DEFAULT_NAME}",
     )
     made.add_argument(
         "--check",
@@ -69,19 +74,21 @@ async def credentials(name: str) -> GcpCredentials:
     """
     make = f"python blocks/gcp_acc_block.py --gcp_acc_block_name {name} [--file_path KEY.json]"
     try:
+        async with get_client() as client:
+            await client.read_block_document_by_name(name, block_type_slug="gcp-credentials", include_secrets=False)
         return await GcpCredentials.load(name)
+    except ObjectNotFound:
+        raise EtlError(f"gcp-credentials/{name}: no such block is registered; register it: {make}") from None
     except (json.JSONDecodeError, ValidationError):
         raise  # the API's, not the block's
     except (GoogleAuthError, OSError, ValueError, KeyError, RuntimeError) as error:
-        if isinstance(error.__cause__, ObjectNotFound):
-            raise EtlError(f"gcp-credentials/{name}: no such block is registered; register it: {make}") from None
         raise EtlError(  # the error's own text is not shown: it may quote the key
             f"gcp-credentials/{name}: the block cannot be used here ({type(error).__name__}); a keyless one needs "
             f"Application Default Credentials on this machine, another one a new key: {make}"
         ) from None
 
 
-def steps(options: argparse.Namespace) -> list[script.Step]:
+def steps(options: argparse.Namespace) -> list[script_steps.Step]:
     """What the script does."""
     account, bucket, name = options.gcp_acc_block_name, options.gcs_bucket_name, options.gcs_block_name
 
@@ -91,7 +98,7 @@ def steps(options: argparse.Namespace) -> list[script.Step]:
 
     async def check() -> str:
         lake = BucketLake((await credentials(account)).get_cloud_storage_client(), bucket)
-        if lacking := lake.lacks(Patience.of(read_settings(), bucket)):
+        if lacking := lake.lacks(RetryBudget.of(read_settings(), bucket)):
             raise LakeFailed(
                 f"gs://{bucket}: gcp-credentials/{account} lacks {', '.join(lacking)}; give its account the role "
                 "Storage Object User (roles/storage.objectUser) on the bucket"
@@ -99,15 +106,15 @@ def steps(options: argparse.Namespace) -> list[script.Step]:
         return "it holds every permission the loads need"
 
     if options.check:
-        return [script.Step("check", f"gs://{bucket} with gcp-credentials/{account}", check, writes=False)]
+        return [script_steps.Step("check", f"gs://{bucket} with gcp-credentials/{account}", check, writes=False)]
     what = f"gcs-bucket/{name}: gs://{bucket} with gcp-credentials/{account}"
-    return [script.Step("register", what, register)]
+    return [script_steps.Step("register", what, register)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the script."""
-    return script.run(parser(), steps, arguments)
+    return script_steps.run(parser(), steps, arguments)
 
 
 if __name__ == "__main__":
-    script.end(main())
+    script_steps.end(main())

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from prefect.filesystems import GitHub
 from pydantic.v1 import SecretStr
 
-import script  # lets the others be found
+import script_steps  # lets the others be found
 
 # isort: split
 from mta_weekly.errors import BadArgument
@@ -21,8 +21,8 @@ from mta_weekly.errors import BadArgument
 
 def parser() -> argparse.ArgumentParser:
     """The flags, as `--help` shows them."""
-    made = script.parser("Register the repository the flows are fetched from.", __file__)
-    made.add_argument("--block_name", type=script.block_name, required=True, metavar="N", help="the block's name")
+    made = script_steps.parser("Register the repository the flows are fetched from.", __file__)
+    made.add_argument("--block_name", type=script_steps.block_name, required=True, metavar="N", help="the block's name")
     made.add_argument(
         "--repository", type=repository, required=True, metavar="URL", help="its address, over https or ssh"
     )
@@ -73,11 +73,11 @@ def build_block(options: argparse.Namespace) -> GitHub:
     if options.token_env:
         if not options.repository.startswith("https://"):
             raise BadArgument(f"--token-env: a token goes with an https:// address, not with {options.repository}.")
-        token = SecretStr(script.secret_of(options.token_env))
+        token = SecretStr(script_steps.secret_of(options.token_env))
     return GitHub(repository=options.repository, reference=options.reference, access_token=token)
 
 
-def steps(options: argparse.Namespace) -> list[script.Step]:
+def steps(options: argparse.Namespace) -> list[script_steps.Step]:
     """What the script does."""
     block = build_block(options)
 
@@ -86,13 +86,13 @@ def steps(options: argparse.Namespace) -> list[script.Step]:
 
     at = f" at {block.reference}" if block.reference else ""
     token = ", with a token" if options.token_env else ""
-    return [script.Step("register", f"github/{options.block_name}: {block.repository}{at}{token}", register)]
+    return [script_steps.Step("register", f"github/{options.block_name}: {block.repository}{at}{token}", register)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the script."""
-    return script.run(parser(), steps, arguments)
+    return script_steps.run(parser(), steps, arguments)
 
 
 if __name__ == "__main__":
-    script.end(main())
+    script_steps.end(main())

@@ -27,18 +27,19 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed, State
 
 from etl_web_to_gcs import main_flow
-from mta_weekly.backfill_parts import Part, counted, cut, total
+from mta_weekly.backfill_parts import Part, count_parts, cut_weeks, sum_parts
 from mta_weekly.command import progress
 from mta_weekly.errors import BadArgument, EtlError
-from mta_weekly.feeds.catalog import AUTO, Feed, Succession, feed_named
-from mta_weekly.feeds.weeks import Asked, Plan, label, plan_weeks
+from mta_weekly.feeds.catalog import AUTO, Feed, FeedSequence, feed_named
+from mta_weekly.feeds.plans import PeriodRequest, Plan, plan_weeks
+from mta_weekly.feeds.weeks import Week
 from mta_weekly.lake.objects import BLOCK, Facts, Lake
-from mta_weekly.orchestration.deployment_runs import deployment_named, ends, key_of, start
+from mta_weekly.orchestration.deployment_runs import await_runs, find_key, read_deployment, start_run
 from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
-from mta_weekly.orchestration.prefect_api import NO_SERVER, ask, faults, log_to_api, prepare_prefect
-from mta_weekly.outcomes import not_loaded, plural
-from mta_weekly.retry import Patience
-from mta_weekly.settings import LONGEST, new_york_today, read_settings
+from mta_weekly.orchestration.prefect_api import NO_SERVER, ask_api, log_to_api, prepare_prefect, translate_faults
+from mta_weekly.outcomes import count_noun, list_not_loaded
+from mta_weekly.retry import RetryBudget
+from mta_weekly.settings import LONGEST, Settings, new_york_today, read_settings
 
 log = logging.getLogger("mta.backfill")
 AGENTS = "prefect-agent"  # the type of a pool that has no workers
@@ -73,7 +74,7 @@ def backfill_flow(
     began = time.monotonic()
     try:
         if dry_run:
-            for line in rehearse(start, end, deployment, by, feed, lake):
+            for line in rehearse_backfill(start, end, deployment, by, feed, lake):
                 log.info(line)
             return Completed(message="dry run, nothing started")
         if not 0 < part_timeout <= LONGEST:  # neither holds for nan
@@ -94,23 +95,25 @@ def backfill_flow(
         return Failed(message=str(error))
     done += [
         _say(Part(each.week, each.state, 1, int(each.missed), reason=each.reason))
-        for each in not_loaded(parts.plan, parts.feed)
+        for each in list_not_loaded(parts.plan, parts.feed)
     ]
     done.sort(key=lambda part: part.part)
     create_table_artifact(  # type: ignore[unused-coroutine] # done at once in a flow that is not async
         key="mta-parts",
-        table=[asdict(part) for part in [*done, total(done, time.monotonic() - began)]],
+        table=[asdict(part) for part in [*done, sum_parts(done, time.monotonic() - began)]],
         description=f"Lake: {parts.where}; deployment: {parts.deployment.name}",
     )
     missed = [part for part in done if part.missed]
     if missed:
-        log.error("%s: %s", counted(done), ", ".join(part.part for part in missed))
-        return Failed(message=f"{counted(done)}. " + "; ".join(map(str, missed)), data=done)
-    log.info(counted(done))
-    return Completed(message=counted(done), data=done)
+        log.error("%s: %s", count_parts(done), ", ".join(part.part for part in missed))
+        return Failed(message=f"{count_parts(done)}. " + "; ".join(map(str, missed)), data=done)
+    log.info(count_parts(done))
+    return Completed(message=count_parts(done), data=done)
 
 
-def rehearse(start: date, end: date, deployment: str, by: str, feed: str, lake: str | None, **_: Any) -> Iterator[str]:
+def rehearse_backfill(
+    start: date, end: date, deployment: str, by: str, feed: str, lake: str | None, **_: Any
+) -> Iterator[str]:
     """What a backfill would do, line by line; starts nothing.
 
     Raises:
@@ -122,28 +125,29 @@ def rehearse(start: date, end: date, deployment: str, by: str, feed: str, lake: 
     for name, weeks in parts.cut.items():
         lacks = sum(week not in present for week in weeks)
         yield f"{name:7}  {'would run' if lacks else 'there before':12}  {lacks} of {len(weeks)} weeks missing"
-    yield from (f"{each.week:7}  {each.reason}" for each in not_loaded(parts.plan, parts.feed))
+    yield from (f"{each.week:7}  {each.reason}" for each in list_not_loaded(parts.plan, parts.feed))
 
 
 @dataclass(frozen=True)
 class _Parts:
     """What a backfill covers, and where it lands."""
 
-    feed: Feed | Succession
+    settings: Settings
+    feed: Feed | FeedSequence
     plan: Plan
-    cut: dict[str, tuple[date, ...]]
+    cut: dict[str, tuple[Week, ...]]
     deployment: DeploymentResponse
     where: str
     lake: Lake
 
     @classmethod
     def of(cls, start: date, end: date, deployment: str, by: str, feed: str, lake: str | None) -> "_Parts":
-        the_feed = feed_named(feed)
-        plan = plan_weeks(Asked(start=start, end=end), the_feed, new_york_today())
+        settings, the_feed = read_settings(), feed_named(feed)
+        plan = plan_weeks(PeriodRequest(start=start, end=end), the_feed, new_york_today())
         name = deployment if "/" in deployment else f"{main_flow.name}/{deployment}"
         if not name.startswith(f"{main_flow.name}/"):
             raise BadArgument(f"deployment {name!r}: must be one of the flow {main_flow.name!r}.")
-        weekly = deployment_named(name)
+        weekly = read_deployment(name)
         named = lake or weekly.parameters.get("lake")
         if not named:
             raise BadArgument(
@@ -152,13 +156,13 @@ class _Parts:
             )
         if not named.startswith((BLOCK, "/")):
             raise BadArgument(f"lake {named}: give {BLOCK}NAME, or a folder from the root that all machines share.")
-        where = which_lake(named, read_settings())
-        return cls(the_feed, plan, cut(plan.weeks, by), weekly, where, open_lake(where))
+        where = which_lake(named, settings)
+        return cls(settings, the_feed, plan, cut_weeks(plan.weeks, by), weekly, where, open_lake(where))
 
     def check_pool(self) -> None:
         """Refuse to wait in the work pool of the parts: with its last place it would wait for itself, for ever."""
         own = runtime.deployment.id
-        pool = deployment_named(UUID(own)).work_pool_name if own else None
+        pool = read_deployment(UUID(own)).work_pool_name if own else None
         if pool and pool == self.deployment.work_pool_name:
             raise BadArgument(
                 f"work pool {pool}: the parts run in it too, and this run would take a place of theirs while it waits "
@@ -174,71 +178,78 @@ class _Parts:
         present, done, runs = self.present(self.plan.weeks), [], {}  # one look for all: most may be there
         if not self.where.startswith(BLOCK) and not Path(self.where).exists():
             log.warning("folder %s is not here yet; it must be the same place on all machines", self.where)
-        with progress.counting(len(self.plan.weeks)):
+        with progress.count_weeks(len(self.plan.weeks)):
             for name, weeks in self.cut.items():
-                given = parameters | {"start": str(weeks[0]), "end": str(weeks[-1])}
+                given = parameters | {"start": str(weeks[0].saturday), "end": str(weeks[-1].saturday)}
                 if not all(week in present for week in weeks):
-                    key = key_of(name, self.deployment, given)
+                    key = find_key(name, self.deployment, given)
                     present |= self.present(weeks)
                 if all(week in present for week in weeks):
                     done.append(self._done(self._part(name, "there before", present)))
                 else:
-                    runs[name] = start(name, self.deployment, given, key)
+                    runs[name] = start_run(name, self.deployment, given, key)
             if runs:
                 self._say_who_takes(len(runs))
-            for name, ended, reason in ends(runs, timeout):
+            for name, ended, reason in await_runs(runs, timeout):
                 done.append(self._done(self.settle(name, ended, reason)))
         return done
 
-    def present(self, weeks: tuple[date, ...]) -> dict[date, Facts]:
+    def present(self, weeks: tuple[Week, ...]) -> dict[Week, Facts]:
         """Those of the weeks that are in the lake, with facts that fit them."""
-        keys = {self.feed.of(week).key(label(week)): week for week in weeks}
-        found = self.lake.find(keys, Patience.of(read_settings(), self.where))
+        keys = {self.feed.feed_of(week).key(week): week for week in weeks}
+        found = self.lake.find(keys, RetryBudget.of(self.settings, self.where))
         return {keys[key]: each.facts for key, each in found.items() if each.facts}
 
     def settle(self, name: str, run: FlowRun | None, reason: str) -> Part:
         """What became of a part whose run has ended: the lake decides."""
-        weeks, state = self.cut[name], run.state if run else None
-        said = reason or "its flow run was deleted"
-        if state and not reason:
-            said = f"{state.name}: {state.message or 'no reason given'}"
         try:
-            part, fault = self._part(name, "landed", self.present(weeks)), ""
+            part, fault = self._part(name, "landed", self.present(self.cut[name])), ""
         except EtlError as error:
             part, fault = self._part(name, "failed", {}), f"; and then: {error}"
         if run:
             part = replace(part, seconds=round(run.total_run_time.total_seconds(), 1), flow_run=str(run.id))
-        completed = bool(state and state.is_completed())
+        completed = bool(run and run.state and run.state.is_completed())
         if not part.missing:
+            said = reason or _describe_state(run)
             return part if completed else replace(part, reason=f"its run ended so: {_short(said)}")
-        counts, _, names = (state.message or "" if state else "").partition(". ")
         if completed and not fault:
-            said = (
+            reason = (
                 f"its run has completed, so they landed elsewhere: {self.where} is not the same place on all machines"
             )
-        elif names and not reason and counts.startswith(f"{len(weeks)} week"):
-            said = names  # the weekly flow has named the weeks itself
-        return replace(part, state="failed", reason=_short(said) + fault)
+        return replace(part, state="failed", reason=_short(reason or _describe_missing(run, part.weeks)) + fault)
 
-    def _part(self, name: str, state: str, present: dict[date, Facts]) -> Part:
+    def _part(self, name: str, state: str, present: dict[Week, Facts]) -> Part:
         facts = [present[week] for week in self.cut[name] if week in present]
         count = len(self.cut[name])
         rows, size = sum(each.rows for each in facts), sum(each.size for each in facts)
         return Part(name, state, count, count - len(facts), rows, size)
 
     def _done(self, part: Part) -> Part:
-        progress.done(part.weeks, part.rows)
+        progress.add_done(part.weeks, part.rows)
         return _say(part)
 
     def _say_who_takes(self, count: int) -> None:
         name = self.deployment.work_pool_name
-        log.info("%s in the work pool %s, waiting or at work", plural(count, "part"), name)
-        with faults("try again"):
-            pool = ask(lambda client: client.read_work_pool(str(name)))
+        log.info("%s in the work pool %s, waiting or at work", count_noun(count, "part"), name)
+        with translate_faults("try again"):
+            pool = ask_api(lambda client: client.read_work_pool(str(name)))
         if pool.type != AGENTS and pool.status != WorkPoolStatus.READY:
             log.warning(
                 "no worker serves the work pool %s now; start one: prefect worker start --pool '%s'", name, name
             )
+
+
+def _describe_state(run: FlowRun | None) -> str:
+    if run is None or run.state is None:
+        return "its flow run was deleted"
+    return f"{run.state.name}: {run.state.message or 'no reason given'}"
+
+
+def _describe_missing(run: FlowRun | None, weeks: int) -> str:
+    """Why weeks are missing, in the words of the weekly flow, where it has named them itself."""
+    message = run.state.message or "" if run and run.state else ""
+    counts, _, names = message.partition(". ")
+    return names if names and counts.startswith(f"{weeks} week") else _describe_state(run)
 
 
 def _short(reason: str) -> str:
@@ -251,4 +262,4 @@ def _say(part: Part) -> Part:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(backfill_flow, rehearse, prepare_prefect, ARGUMENTS, by_others=True))
+    sys.exit(run_command(backfill_flow, rehearse_backfill, prepare_prefect, ARGUMENTS, by_others=True))

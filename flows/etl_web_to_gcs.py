@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from mta_weekly.command.command import begin_command, run_command
@@ -22,21 +23,29 @@ from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed, State
 
 from mta_weekly.command import progress
-from mta_weekly.errors import BadArgument, EtlError
-from mta_weekly.feeds.catalog import AUTO, Feed, Succession, feed_named, tells_newest
-from mta_weekly.feeds.sources import Table
-from mta_weekly.feeds.weeks import Asked, Plan, is_valid, label, newest_complete, newest_due, plan_weeks, saturday
-from mta_weekly.fetch import socrata
+from mta_weekly.errors import EtlError
+from mta_weekly.feeds.catalog import AUTO, Feed, FeedSequence, feed_named
+from mta_weekly.feeds.plans import PeriodRequest, Plan, is_valid, newest_due, plan_weeks
+from mta_weekly.feeds.weeks import Week
 from mta_weekly.fetch.client import Web
-from mta_weekly.lake.objects import BLOCK, Found
-from mta_weekly.load import Load, Local
+from mta_weekly.fetch.from_source import find_complete_week, tells_newest
+from mta_weekly.lake.objects import BLOCK, Lake, StoredObject
+from mta_weekly.lake_week import LakeWeek
+from mta_weekly.load import Load, LocalWeek, Options, check_options
 from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
 from mta_weekly.orchestration.prefect_api import log_to_api, prepare_prefect
-from mta_weekly.orchestration.rehearsal import rehearse
+from mta_weekly.orchestration.rehearsal import rehearse_run
 from mta_weekly.orchestration.source_blocks import open_sources
-from mta_weekly.outcomes import Outcome, counted, missing, not_loaded, total, waiting
-from mta_weekly.retry import Patience
-from mta_weekly.settings import Settings, new_york_today, read_settings
+from mta_weekly.outcomes import (
+    Outcome,
+    describe_missing,
+    describe_not_due,
+    list_not_loaded,
+    sum_outcomes,
+    summarize_outcomes,
+)
+from mta_weekly.retry import RetryBudget
+from mta_weekly.settings import new_york_today, read_settings
 from mta_weekly.spool import work_folder
 
 log = logging.getLogger("mta")
@@ -45,16 +54,22 @@ log = logging.getLogger("mta")
 @task(task_run_name="newest due week")
 def get_file_date(today: date | None = None, feed: str = AUTO) -> str:
     """The newest due week, yyMMdd: the last Saturday on or before today, less the feed's lag."""
-    return label(newest_due(feed_named(feed), today or new_york_today()))
+    return newest_due(feed_named(feed), today or new_york_today()).label
 
 
 @task(task_run_name="weeks of the period")
 def get_the_file_dates(
-    year: int, month: int, day: int, limit_one: bool = True, today: date | None = None, feed: str = AUTO
-) -> list[str]:
-    """The due weeks, yyMMdd, of a year, of a month (day 0), or from a day on: the first, or all to the month's end."""
-    asked = Asked(year, month, day, limit_one)
-    return [label(week) for week in plan_weeks(asked, feed_named(feed), today or new_york_today()).weeks]
+    year: int, month: int, day: int, limit_one: bool = True,
+    today: date | None = None, feed: str = AUTO, plan: Plan | None = None,
+) -> list[str]:  # fmt: skip
+    """The due weeks, yyMMdd, of a year, of a month (day 0), or from a day on: the first, or all to the month's end.
+
+    A run hands down its `plan`, made of the same.
+    """
+    if plan is None:
+        request = PeriodRequest(year, month, day, limit_one)
+        plan = plan_weeks(request, feed_named(feed), today or new_york_today())
+    return [week.label for week in plan.weeks]
 
 
 @task(task_run_name="is {year}-{month}-{day} a date of the feed")
@@ -63,38 +78,30 @@ def valid_task(year: int, month: int, day: int, today: date | None = None, feed:
     return is_valid(year, month, day, feed_named(feed).coverage, today or new_york_today())
 
 
-@task(task_run_name="newest complete week of {feed}")
-def get_complete_week(feed: str, today: date) -> date | None:
-    """The Saturday of the newest week of which the feed's source has all; None where it does not tell."""
-    settings, the_feed = read_settings(), feed_named(feed).feeds[-1]
-    source = the_feed.sources[0]
-    if not isinstance(source, Table):
-        return None
+@task(task_run_name="newest complete week of {feed.name}")
+def get_complete_week(feed: Feed, options: Options) -> Week | None:
+    """The newest week of which the feed's source has all; None where it does not tell."""
+    settings = options.settings
     try:
-        with open_sources(settings, the_feed) as client:
-            newest = socrata.newest(client, source, settings, Patience.of(settings, the_feed.name), today)
-        if newest is None:
-            return None
-        complete = newest_complete(newest, source.step)
-        return complete if source.at_once else min(complete, newest_due(the_feed, today))
+        with open_sources(settings, feed) as client:
+            budget = RetryBudget.of(settings, feed.name)
+            return find_complete_week(client, feed, settings, budget, options.today)
     except EtlError as error:
-        log.warning("%s: %s; taking the newest week that is due", the_feed.name, error)
+        log.warning("%s: %s; taking the newest week that is due", feed.name, error)
         return None
 
 
 @task(task_run_name="{week} write_local")
-def write_local(
-    week: str, load: Load, client: Web, settings: Settings, allow_bad_rows: int
-) -> Local | Outcome | State[Any]:
+def write_local(week: str, load: Load, client: Web) -> LocalWeek | Outcome | State[Any]:
     """Download a week and make its checked object in the work folder."""
     try:
-        return load.make(client, settings, allow_bad_rows, progress.watched)
+        return load.make(client, progress.watch_download)
     except EtlError as error:
         return Failed(message=str(error))  # returned, not raised: an expected fault shows no traceback
 
 
 @task(task_run_name="{week} write_gcs")
-def write_gcs(week: str, load: Load, local: Local | Outcome) -> Outcome | State[Any]:
+def write_gcs(week: str, load: Load, local: LocalWeek | Outcome) -> Outcome | State[Any]:
     """Publish a week's object, if there is one to publish, after the rows left out of it."""
     try:
         return load.publish(local)
@@ -103,45 +110,32 @@ def write_gcs(week: str, load: Load, local: Local | Outcome) -> Outcome | State[
 
 
 @flow(name="etl-web-to-local", flow_run_name="{feed} to {lake}")
-def etl_web_to_local(
-    weeks: list[str],
-    feed: str,
-    lake: str,
-    concurrency: int,
-    force: bool,
-    refresh: bool,
-    allow_bad_rows: int,
-    run_id: str,
-) -> State[Any]:
+def etl_web_to_local(weeks: list[str], feed: str, lake: str, options: Options) -> State[Any]:
     """Land weeks, so many at once, each as soon as it is ready; the state's data is their outcomes.
 
     Several weeks share one flow run: a flow run a week would cost more than the work.
     """
-    settings, today, outcomes = read_settings(), new_york_today(), []
-    feeds = {week: feed_named(feed).of(saturday(week)) for week in weeks}
-    keys = {week: of.key(week) for week, of in feeds.items()}
+    named, outcomes = feed_named(feed), list[Outcome]()
+    feeds = {week: named.feed_of(week) for week in map(Week.named, weeks)}
     try:
         target = open_lake(lake)
         if lake.startswith(BLOCK):
             log.info("%s", target)  # which bucket the block speaks of
         target.prepare()
-        client = open_sources(settings, *feeds.values())
-        with work_folder(settings.spool) as folder, client, progress.counting(len(weeks)):
-            present = target.find(keys.values(), Patience.of(settings, lake))
-            loads = [
-                Load(week, of, target, present.get(keys[week]), folder, run_id,
-                     Patience.of(settings, f"{of.name} {week}"), today, refresh)
-                for week, of in feeds.items()
-            ]  # fmt: skip
-            for outcome in _landed(loads, client, settings, concurrency, force, allow_bad_rows):
+        client = open_sources(options.settings, *feeds.values())
+        with work_folder(options.settings.spool) as folder, client, progress.count_weeks(len(weeks)):
+            loads = _prepare_loads(feeds, target, folder, options)
+            for outcome in _land(loads, client, options):
                 outcomes.append(_say(outcome))
-                progress.done(rows=outcome.rows)
+                progress.add_done(rows=outcome.rows)
     except EtlError as error:
-        known = {outcome.week for outcome in outcomes}
+        done = {outcome.week for outcome in outcomes}
         outcomes += [
-            _say(Outcome(week, "failed", keys[week], reason=str(error))) for week in weeks if week not in known
+            _say(Outcome(week.label, "failed", each.key(week), reason=str(error)))
+            for week, each in feeds.items()
+            if week.label not in done
         ]
-    return _ended(outcomes)
+    return _end(outcomes)
 
 
 @flow(name="MTA Batch flow")
@@ -166,100 +160,118 @@ def main_flow(
     Without a period: the newest week. docs/operate.md says what the parameters do.
     """
     log_to_api()
-    began = time.monotonic()
-    asked = Asked(year, month, day, limit_one, start, end, catch_up)
-    if runtime.deployment.id and not asked.newest:
-        asked = replace(asked, catch_up=1)  # a deployment's default must not forbid a week asked of it by hand
-    refresh = refresh and not (runtime.deployment.id and force)  # nor that it is forced
+    began, by_deployment = time.monotonic(), runtime.deployment.id is not None
+    request = PeriodRequest(year, month, day, limit_one, start, end, catch_up)
+    if by_deployment and not request.newest:
+        request = replace(request, catch_up=1)  # a deployment's default must not forbid a week asked of it by hand
+    refresh = refresh and not (by_deployment and force)  # nor that it is forced
     try:
-        if concurrency < 1:
-            raise BadArgument(f"concurrency {concurrency}: must be 1 or more.")
-        if allow_bad_rows < 0:
-            raise BadArgument(f"allow_bad_rows {allow_bad_rows}: must be 0 or more.")
-        if force and refresh:
-            raise BadArgument("force and refresh: force replaces, refresh replaces what differs; give one of them.")
+        check_options(concurrency, allow_bad_rows, force, refresh)
         if dry_run:
-            for line in rehearse(feed, lake, force, refresh, **asdict(asked)):
+            for line in rehearse_run(feed, lake, force, refresh, **asdict(request)):
                 log.info(line)
             return Completed(message="dry run, nothing touched")
-        where = which_lake(lake, read_settings())
+        settings, run_id = read_settings(), str(runtime.flow_run.id or "")
+        where = which_lake(lake, settings)
         log.info("lake: %s", where)
+        options = Options(settings, new_york_today(), where, run_id, force, refresh, allow_bad_rows, concurrency)
         the_feed = feed_named(feed)
-        plan, weeks = _weeks(asked, the_feed, new_york_today())
+        plan, weeks = _find_weeks(request, the_feed, options)
     except EtlError as error:
         log.error(str(error))
         return Failed(message=str(error))
-    outcomes = not_loaded(plan, the_feed)
-    if later := waiting(outcomes):
-        log.info("%s %s", the_feed.feeds[-1].name, later)
-    for outside in filter(lambda outcome: outcome.missed, outcomes):
-        _say(outside)
+    outcomes = _say_not_loaded(plan, the_feed)
     if weeks:
-        run_id = str(runtime.flow_run.id or "")
-        state = etl_web_to_local(
-            weeks, the_feed.name, where, concurrency, force, refresh, allow_bad_rows, run_id, return_state=True
-        )
-        loaded: Any = state.result(raise_on_failure=False)
-        if not isinstance(loaded, list):  # nobody expected this: its traceback is in the log
-            reason = str(state.message)
-            loaded = [Outcome(week, "failed", the_feed.of(saturday(week)).key(week), reason=reason) for week in weeks]
-        outcomes += loaded
+        outcomes += _load_weeks(weeks, the_feed, options)
     outcomes.sort(key=lambda outcome: outcome.week)
     create_table_artifact(  # type: ignore[unused-coroutine] # done at once in a flow that is not async
         key="mta-weeks",
-        table=[asdict(each) for each in [*outcomes, total(outcomes, time.monotonic() - began)]],
+        table=[asdict(each) for each in [*outcomes, sum_outcomes(outcomes, time.monotonic() - began)]],
         description=f"Lake: {where}",
     )
-    ended = _ended(outcomes)
-    log.info(counted(outcomes))
+    ended = _end(outcomes)
+    log.info(summarize_outcomes(outcomes))
     return ended
 
 
-def _weeks(asked: Asked, feed: Feed | Succession, today: date) -> tuple[Plan, list[str]]:
+def _find_weeks(request: PeriodRequest, feed: Feed | FeedSequence, options: Options) -> tuple[Plan, list[str]]:
     """The plan, and its weeks as the run's graph shows how they were found."""
-    plan = plan_weeks(asked, feed, today)
-    if asked.newest and tells_newest(feed) and (complete := get_complete_week(feed.name, today)):
-        plan = plan_weeks(asked, feed, today, complete)
-    elif asked.newest and asked.catch_up == 1:
+    today = options.today
+    plan = plan_weeks(request, feed, today)
+    if request.newest and tells_newest(feed) and (complete := get_complete_week(feed.feeds[-1], options)):
+        plan = plan_weeks(request, feed, today, complete)
+    elif request.newest and request.catch_up == 1:
         return plan, [get_file_date(today, feed.name)]
-    if asked.year and (not asked.day or valid_task(asked.year, asked.month, asked.day, today, feed.name)):
-        return plan, get_the_file_dates(asked.year, asked.month, asked.day, asked.limit_one, today, feed.name)
-    return plan, [label(week) for week in plan.weeks]
+    year, month, day = request.year, request.month, request.day
+    if year and (not day or valid_task(year, month, day, today, feed.name)):
+        return plan, get_the_file_dates(year, month, day, request.limit_one, today, feed.name, plan)
+    return plan, [week.label for week in plan.weeks]
 
 
-def _landed(
-    loads: list[Load], client: Web, settings: Settings, concurrency: int, force: bool, allow_bad_rows: int
-) -> Iterator[Outcome]:
+def _say_not_loaded(plan: Plan, feed: Feed | FeedSequence) -> list[Outcome]:
+    outcomes = list_not_loaded(plan, feed)
+    if later := describe_not_due(outcomes):
+        log.info("%s %s", feed.feeds[-1].name, later)
+    for outcome in outcomes:
+        if outcome.missed:
+            _say(outcome)
+    return outcomes
+
+
+def _load_weeks(weeks: list[str], feed: Feed | FeedSequence, options: Options) -> list[Outcome]:
+    state = etl_web_to_local(weeks, feed.name, options.lake, options, return_state=True)
+    outcomes: Any = state.result(raise_on_failure=False)
+    if isinstance(outcomes, list):
+        return outcomes
+    reason = str(state.message)  # nobody expected this: its traceback is in the log
+    keys = {week.label: feed.feed_of(week).key(week) for week in map(Week.named, weeks)}
+    return [Outcome(week, "failed", key, reason=reason) for week, key in keys.items()]
+
+
+def _prepare_loads(feeds: dict[Week, Feed], lake: Lake, folder: Path, options: Options) -> list[Load]:
+    """A load for each week, with what is in the lake of it: one look for all."""
+    keys = [feed.key(week) for week, feed in feeds.items()]
+    present = lake.find(keys, RetryBudget.of(options.settings, options.lake))
+    loads = []
+    for week, feed in feeds.items():
+        budget = RetryBudget.of(options.settings, f"{feed.name} {week}")
+        existing = present.get(feed.key(week))
+        loads.append(Load(LakeWeek(week, feed, lake, existing, folder, budget, options.run_id), options))
+    return loads
+
+
+def _land(loads: list[Load], client: Web, options: Options) -> Iterator[Outcome]:
     """What became of each week, as it ends, in any order; so many weeks at once are in the making."""
     running: dict[Future[State[Any]], tuple[Load, Any]] = {}
-    waiters = ThreadPoolExecutor(concurrency)  # a thread a week that does nothing but wait for its task runs
+    waiters = ThreadPoolExecutor(options.concurrency)  # a thread a week that does nothing but wait for its task runs
 
-    def first() -> Iterator[Outcome]:
+    def take_ended() -> Iterator[Outcome]:
         ended, _ = wait(running, return_when=FIRST_COMPLETED)
         for each in ended:
             yield _outcome(*running.pop(each), each.result())
 
     try:
         for load in loads:
-            if load.seen and not (force or load.refresh):
-                yield _kept(load, load.seen)
+            existing, week = load.target.existing, load.target.week.label
+            if existing and not (options.force or options.refresh):
+                yield _keep(load, existing)
                 continue
-            if len(running) >= concurrency:
-                yield from first()
-            local: Any = write_local.submit(load.week, load, client, settings, allow_bad_rows)
-            written: Any = write_gcs.submit(load.week, load, local)
+            if len(running) >= options.concurrency:
+                yield from take_ended()
+            local: Any = write_local.submit(week, load, client)
+            written: Any = write_gcs.submit(week, load, local)
             running[waiters.submit(written.wait)] = load, local
         while running:
-            yield from first()
+            yield from take_ended()
     finally:
         waiters.shutdown(wait=False, cancel_futures=True)  # an interrupted run does not wait for them
 
 
-def _kept(load: Load, seen: Found) -> Outcome:
+def _keep(load: Load, existing: StoredObject) -> Outcome:
     try:
-        return load.keep(seen)
+        return load.keep(existing)
     except EtlError as error:
-        return Outcome(load.week, "failed", load.key, reason=str(error))
+        return load.fail(str(error))
 
 
 def _outcome(load: Load, local: Any, state: State[Any]) -> Outcome:
@@ -268,7 +280,7 @@ def _outcome(load: Load, local: Any, state: State[Any]) -> Outcome:
         outcome: Outcome = state.result()
         return outcome
     failed = state if state.is_final() else local.wait()  # a task whose upstream failed is never run
-    return Outcome(load.week, "failed", load.key, reason=failed.message or "no reason given")
+    return load.fail(failed.message or "no reason given")
 
 
 def _say(outcome: Outcome) -> Outcome:
@@ -276,11 +288,11 @@ def _say(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _ended(outcomes: list[Outcome]) -> State[Any]:
-    if missed := missing(outcomes):
-        return Failed(message=f"{counted(outcomes)}. {missed}", data=outcomes)
-    return Completed(message=counted(outcomes), data=outcomes)
+def _end(outcomes: list[Outcome]) -> State[Any]:
+    if missed := describe_missing(outcomes):
+        return Failed(message=f"{summarize_outcomes(outcomes)}. {missed}", data=outcomes)
+    return Completed(message=summarize_outcomes(outcomes), data=outcomes)
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main_flow, rehearse, prepare_prefect, ARGUMENTS))
+    sys.exit(run_command(main_flow, rehearse_run, prepare_prefect, ARGUMENTS))

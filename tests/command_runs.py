@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from conftest import COMMAND, expected, small_week, wait_until
-from mta_weekly.feeds.weeks import saturday
+from mta_weekly.feeds.weeks import Week
 from web import Web
 
 
 def wanted(path: Path) -> bytes:
     """What the object of a small week must hold."""
-    return expected(small_week(saturday(path.name[:6])))
+    return expected(small_week(Week.named(path.name[:6]).saturday))
 
 
 def wait_for_request(web: Web, process: Any = None) -> None:

@@ -181,7 +181,7 @@ def land(
         capfd.readouterr()
         try:
             parameters = parse_flags(weekly_parser(), [*given, *(["--lake", lake] if lake else [])])
-            code = run_command(etl_web_to_gcs.main_flow, etl_web_to_gcs.rehearse, prepare_prefect, parameters)
+            code = run_command(etl_web_to_gcs.main_flow, etl_web_to_gcs.rehearse_run, prepare_prefect, parameters)
         except SystemExit as end:
             code = int(end.code or 0)
         return Ran(code, *capfd.readouterr())

@@ -6,9 +6,9 @@ from random import Random
 import httpx
 import pytest
 
-from mta_weekly.fetch.client import web_client
-from mta_weekly.fetch.http import Body, fetch
-from mta_weekly.retry import Patience
+from mta_weekly.fetch.client import open_client
+from mta_weekly.fetch.http import Body, fetch_body
+from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import Settings
 from web import Answer, Web
 
@@ -23,7 +23,7 @@ SETTINGS = Settings(_env_file=None, retry_base=0.001, read_timeout=5.0)
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
-    with web_client(SETTINGS) as client:
+    with open_client(SETTINGS) as client:
         yield client
 
 
@@ -32,15 +32,15 @@ class Download:
 
     def __init__(self, web: Web, client: httpx.Client) -> None:
         self.web, self.client = web, client
-        client.quiet.clear()  # what another test was asked
-        self.patience = Patience(SETTINGS.retry_attempts, SETTINGS.retry_wait, SETTINGS.retry_base)
+        client.retry_after_until.clear()  # what another test was asked
+        self.budget = RetryBudget(SETTINGS.retry_attempts, SETTINGS.retry_wait, SETTINGS.retry_base)
         self.starts = 0
         self.body: Body | None = None
 
     def __call__(self, *answers: Answer, url: str | None = None) -> bytes:
         if answers:
             self.web.serve(PATH, *answers)
-        whole, self.body = fetch(self.client, url or self.web.url + PATH, self.consume, self.patience)
+        whole, self.body = fetch_body(self.client, url or self.web.url + PATH, self.consume, self.budget)
         return whole
 
     def consume(self, chunks: Iterator[bytes], body: Body) -> bytes:

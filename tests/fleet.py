@@ -18,14 +18,14 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import State
 
 import backfill
-import weekly
+import deploy_steps
 from conftest import ROOT, ask, small_week, start
-from mta_weekly.feeds.weeks import label, saturdays
+from mta_weekly.feeds.weeks import list_weeks
 from mta_weekly.orchestration import deployment_runs as runs
 from servers import prefect_server
 from web import Answer, Web
 
-YEAR = saturdays(date(2015, 1, 1), date(2015, 12, 31))
+YEAR = list_weeks(date(2015, 1, 1), date(2015, 12, 31))
 
 
 @dataclass
@@ -56,19 +56,23 @@ class Fleet:
         """The weekly flow and the backfill, each in a pool of its own."""
         variables = {"working_dir": str(ROOT)}
         given = ["--work_pool", name, "--deploy_name", name, "--lake", str(self.lake)]
-        options = weekly.parser("", weekly.__file__, "").parse_args(given)
+        options = deploy_steps.parser("", deploy_steps.__file__, "").parse_args(given)
 
         async def put(client: Any) -> None:
             for pool, most in ((name, limit), (f"{name}-q", None)):
                 await client.create_work_pool(WorkPoolCreate(name=pool, type="process", concurrency_limit=most))
-            place = weekly.Place("flows/etl_web_to_gcs.py:main_flow", str(ROOT), name, job_variables=variables)
-            what = weekly.saturdays(options)
+            place = deploy_steps.Place("flows/etl_web_to_gcs.py:main_flow", str(ROOT), name, job_variables=variables)
+            what = deploy_steps.saturdays(options)
             if not lake:
                 del what.parameters["lake"]
-            await weekly.put(client, options, place, what)
-            place = weekly.Place("flows/backfill.py:backfill_flow", str(ROOT), f"{name}-q", job_variables=variables)
-            code = weekly.Code.of(backfill.backfill_flow)
-            await weekly.put(client, options, place, weekly.What(code, {"deployment": name, "lake": str(self.lake)}))
+            await deploy_steps.put(client, options, place, what)
+            place = deploy_steps.Place(
+                "flows/backfill.py:backfill_flow", str(ROOT), f"{name}-q", job_variables=variables
+            )
+            code = deploy_steps.Code.of(backfill.backfill_flow)
+            await deploy_steps.put(
+                client, options, place, deploy_steps.What(code, {"deployment": name, "lake": str(self.lake)})
+            )
 
         self.ask(put)
 
@@ -127,8 +131,8 @@ def year() -> Iterator[Web]:
 
 
 def publish(web: Web, **lies: Any) -> None:
-    for saturday in YEAR:
-        web.serve(f"/turnstile_{label(saturday)}.txt", Answer(small_week(saturday), **lies))
+    for week in YEAR:
+        web.serve(f"/turnstile_{week}.txt", Answer(small_week(week.saturday), **lies))
 
 
 @pytest.fixture(scope="session")

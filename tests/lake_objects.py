@@ -6,11 +6,11 @@ from pathlib import Path
 
 from mta_weekly.checksums import crc32c_of
 from mta_weekly.lake.objects import Facts
-from mta_weekly.retry import Patience
+from mta_weekly.retry import RetryBudget
 
 
-def patience() -> Patience:
-    return Patience(attempts=3, wait=10, base=0.001)
+def budget() -> RetryBudget:
+    return RetryBudget(attempts=3, wait=10, base=0.001)
 
 
 def made(folder: Path, content: bytes = b",CA\n0,A002\n", run: str = "run-1") -> tuple[Path, Facts]:

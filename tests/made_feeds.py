@@ -3,9 +3,7 @@
 from datetime import date, timedelta
 
 from mta_weekly.feeds.catalog import Coverage, Feed
-from mta_weekly.feeds.weeks import (
-    label,
-)
+from mta_weekly.feeds.weeks import Week
 
 WEEK = timedelta(weeks=1)
 TUESDAY = date(2023, 3, 28)  # while the turnstile feed was published
@@ -13,12 +11,12 @@ LATER = date(2026, 11, 21)  # a Saturday, long after its end
 
 
 def feed(lag: int = 0, first: date = date(2025, 1, 4), last: date | None = None) -> Feed:
-    coverage = Coverage(first, last, timedelta(days=lag))
+    coverage = Coverage(Week(first), last and Week(last), timedelta(days=lag))
     return Feed("live", ("DAY", "RIDERS"), ("RIDERS",), ("DAY", "%Y-%m-%d"), coverage, ())
 
 
 LIVE, SLOW = feed(), feed(lag=14)
 
 
-def labels(weeks: tuple[date, ...] | list[date]) -> list[str]:
-    return [label(week) for week in weeks]
+def labels(weeks: tuple[Week, ...] | list[Week]) -> list[str]:
+    return [week.label for week in weeks]

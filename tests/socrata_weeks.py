@@ -15,12 +15,13 @@ import pytest
 from hourly import RIDERSHIP as COLUMNS
 from hourly import ridership_week
 from mta_weekly.feeds.catalog import RIDERSHIP, Feed
-from mta_weekly.feeds.weeks import label
-from mta_weekly.fetch.client import web_client
+from mta_weekly.feeds.weeks import Week
+from mta_weekly.fetch.client import open_client
 from mta_weekly.lake.folder import FolderLake
-from mta_weekly.load import Load
+from mta_weekly.lake_week import LakeWeek
+from mta_weekly.load import Load, Options
 from mta_weekly.outcomes import Outcome
-from mta_weekly.retry import Patience
+from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import Settings
 from soda import Soda
 from web import Web
@@ -76,23 +77,30 @@ class Loads:
     def __init__(self, site: Soda, folder: Path, **options: Any) -> None:
         self.settings = Settings(**{"socrata_url": site.url, "retry_base": 0.001, **options})
         self.lake, self.folder = FolderLake(folder / "lake"), folder
-        self.client = web_client(self.settings, options.get("token"))
+        token = options.get("token")
+        self.client = open_client(self.settings, {site.url: token} if token else None)
         self.lake.prepare()
 
     def __call__(
         self, feed: Feed = RIDERSHIP, saturday: date = SATURDAY, refresh: bool = False, allow_bad_rows: int = 0
     ) -> Outcome:
-        patience = Patience.of(self.settings, label(saturday))
-        key = feed.key(label(saturday))
-        seen = self.lake.find([key], patience).get(key)
-        load = Load(label(saturday), feed, self.lake, seen, self.folder, "run", patience, TODAY, refresh)
-        return load.publish(load.make(self.client, self.settings, allow_bad_rows, lambda chunks, _, __: chunks))
+        load = self.begin(feed, saturday, refresh=refresh, allow_bad_rows=allow_bad_rows)
+        return load.publish(load.make(self.client, lambda chunks, _, __: chunks))
+
+    def begin(
+        self, feed: Feed = RIDERSHIP, saturday: date = SATURDAY, budget: RetryBudget | None = None, **options: Any
+    ) -> Load:
+        week = Week(saturday)
+        budget, key = budget or RetryBudget.of(self.settings, week.label), feed.key(week)
+        existing = self.lake.find([key], budget).get(key)
+        target = LakeWeek(week, feed, self.lake, existing, self.folder, budget, "run")
+        return Load(target, Options(self.settings, TODAY, str(self.lake.folder), "run", **options))
 
     def content(self, feed: Feed = RIDERSHIP, saturday: date = SATURDAY) -> bytes:
-        return gzip.decompress((self.lake.folder / feed.key(label(saturday))).read_bytes())
+        return gzip.decompress((self.lake.folder / feed.key(Week(saturday))).read_bytes())
 
     def facts(self, feed: Feed = RIDERSHIP, saturday: date = SATURDAY) -> dict[str, Any]:
-        return json.loads((self.lake.folder / f"{feed.key(label(saturday))}.json").read_bytes())
+        return json.loads((self.lake.folder / f"{feed.key(Week(saturday))}.json").read_bytes())
 
     @property
     def objects(self) -> list[Path]:

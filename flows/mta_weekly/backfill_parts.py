@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 from itertools import groupby
 
 from rich.filesize import decimal
 
-from mta_weekly.outcomes import plural, tally
+from mta_weekly.feeds.weeks import Week
+from mta_weekly.outcomes import count_noun, count_states
 
 NAMES = {"month": "%Y-%m", "year": "%Y"}  # how a range can be cut, and what its parts are called
 STATES = ("landed", "there before", "failed", "outside", "not due")
@@ -33,34 +33,33 @@ class Part:
         return self.state in ("failed", "outside")
 
     def __str__(self) -> str:
-        weeks = plural(self.weeks, "week")
+        weeks = count_noun(self.weeks, "week")
         if self.state in ("outside", "not due"):
             return f"{self.part}: {self.reason}"
         if self.missed:
             return f"{self.part}: {self.missing} of {weeks} not in the lake: {self.reason}"
-        took = f", {self.rows:,} rows, {decimal(self.bytes)}" + f", {self.seconds:.0f} s" * bool(self.flow_run)
+        took = f", {self.rows:,} rows, {decimal(self.bytes)}" + (f", {self.seconds:.0f} s" if self.flow_run else "")
         return f"{self.part}: {self.state}, {weeks}{took}{f' ({self.reason})' if self.reason else ''}"
 
 
-def cut(weeks: Iterable[date], by: str) -> dict[str, tuple[date, ...]]:
-    """Saturdays that are in order, by their `month` or `year`.
+def cut_weeks(weeks: Iterable[Week], by: str) -> dict[str, tuple[Week, ...]]:
+    """Weeks that are in order, by the `month` or `year` of their Saturdays.
 
-    >>> list(cut([date(2015, 3, 28), date(2015, 4, 4), date(2015, 4, 11)], "month"))
+    >>> list(cut_weeks(map(Week.named, ["150328", "150404", "150411"]), "month"))
     ['2015-03', '2015-04']
     """
-    return {name: tuple(part) for name, part in groupby(weeks, lambda week: f"{week:{NAMES[by]}}")}
+    return {name: tuple(part) for name, part in groupby(weeks, lambda week: f"{week.saturday:{NAMES[by]}}")}
 
 
-def counted(parts: list[Part]) -> str:
+def count_parts(parts: list[Part]) -> str:
     """The parts of a backfill, and its weeks that are none to load, in one line."""
     states = [part.state for part in parts]
     count = len(states) - states.count("outside") - states.count("not due")
-    return f"{plural(count, 'part')}: {tally(states, STATES)}"
+    return f"{count_noun(count, 'part')}: {count_states(states, STATES)}"
 
 
-def total(parts: list[Part], seconds: float) -> Part:
+def sum_parts(parts: list[Part], seconds: float) -> Part:
     """The last row of the table: all of them together, and how long the backfill took."""
-    weeks, missing, rows, size = (
-        sum(getattr(part, name) for part in parts) for name in ("weeks", "missing", "rows", "bytes")
-    )
-    return Part("total", counted(parts), weeks, missing, rows, size, round(seconds, 1))
+    weeks, missing = sum(part.weeks for part in parts), sum(part.missing for part in parts)
+    rows, size = sum(part.rows for part in parts), sum(part.bytes for part in parts)
+    return Part("total", count_parts(parts), weeks, missing, rows, size, round(seconds, 1))

@@ -1,16 +1,22 @@
 """Where rows begin and end in the bytes of a CSV file: a quoted value (RFC 4180) may hold line ends."""
 
+import csv
+import re
 from collections.abc import Iterable, Iterator
 
 QUOTE, END = b'"', b"\n"
+# Each quote that opens stands at a border, and so does each that closes; two that touch are one of the text.
+MATCHED = re.compile(rb'[^"]*+(?:(?<![^,\r\n"])"[^"]*+"(?![^,\r\n"])[^"]*+)*+')
 TEXT = bytes(set(range(256)) - set(QUOTE + END))  # all bytes that are neither
+
+csv.field_size_limit(1 << 30)  # its own limit is 128 KiB; how long a row may be is said where blocks are cut
 
 
 class TooLong(Exception):
     """A row without an end, with its first bytes."""
 
 
-def whole(data: bytes | bytearray, quoted: bool, limit: int | None = None) -> int:
+def find_end(data: bytes | bytearray, quoted: bool, limit: int | None = None) -> int:
     """Where the last whole row ends, up to `limit`; 0 where none does. `data` begins with a row."""
     end = data.rfind(END, 0, limit) + 1
     odd = quoted and data.count(QUOTE, 0, end) % 2 == 1
@@ -21,7 +27,7 @@ def whole(data: bytes | bytearray, quoted: bool, limit: int | None = None) -> in
     return end
 
 
-def count(rows: bytes | bytearray) -> int:
+def count_rows(rows: bytes | bytearray) -> int:
     """How many whole, quoted rows these are."""
     marks = rows.translate(None, TEXT).replace(QUOTE * 2, b"")
     if QUOTE not in marks:  # an even number of quotes before each line end: none of them is in a value
@@ -29,7 +35,7 @@ def count(rows: bytes | bytearray) -> int:
     return sum(part.count(END) for part in bytes(rows).split(QUOTE)[::2])
 
 
-def records(rows: bytes, quoted: bool) -> Iterator[tuple[int, bytes]]:
+def split_records(rows: bytes, quoted: bool) -> Iterator[tuple[int, bytes]]:
     """Each row without its line end, and how many lines come before it; what opens a quote for ever is one row."""
     held, first = b"", 0
     for number, line in enumerate(rows.split(END)):
@@ -41,7 +47,7 @@ def records(rows: bytes, quoted: bool) -> Iterator[tuple[int, bytes]]:
         yield first, held
 
 
-def blocks(chunks: Iterable[bytes], quoted: bool, size: int) -> Iterator[bytes]:
+def cut_blocks(chunks: Iterable[bytes], quoted: bool, size: int) -> Iterator[bytes]:
     """Cut a stream into blocks of whole rows, up to `size` bytes; where it is cut depends on the content alone.
 
     Raises:
@@ -51,10 +57,42 @@ def blocks(chunks: Iterable[bytes], quoted: bool, size: int) -> Iterator[bytes]:
     for chunk in chunks:
         held += chunk
         while len(held) >= size:
-            end = whole(held, quoted, size)
+            end = find_end(held, quoted, size)
             if not end:
                 raise TooLong(bytes(held[:4096]))
             yield bytes(memoryview(held)[:end])
             del held[:end]
     if held:
         yield bytes(held)
+
+
+def quotes_match(rows: bytes) -> bool:
+    """Whether every quote opens a value at its border, closes one there, or is doubled in one."""
+    quotes = rows.count(QUOTE)
+    if not quotes:
+        return True
+    # Where every value is in quotes, as data.ny.gov has them, all quotes stand in pairs round a border: to count both
+    # is much faster. Pairs that touch could be counted twice.
+    pairs = rows.count(b'","') + rows.count(b'"\n"')
+    paired = quotes == 2 * pairs + 2 and rows[:1] == QUOTE and rows.endswith(b'"\n')
+    if paired and b'","\n"' not in rows and b'"\n","' not in rows:
+        return True
+    return MATCHED.fullmatch(rows) is not None
+
+
+def split_rows(record: bytes, quoted: bool) -> list[bytes]:
+    """The rows of what `split_records` takes for one: a CR alone ends a row too. Blank ones are left out.
+
+    Raises:
+        csv.Error: its quotes do not match. Those within a value that does not begin with one are text.
+    """
+    if b"\r" not in record and (not quoted or MATCHED.fullmatch(record)):
+        return [record] if record else []
+    if not quoted:
+        return [part for part in record.split(b"\r") if part]
+    lines = re.split("(?<=\r)", record.decode())
+    reader, rows, start = csv.reader(lines, strict=True), [], 0
+    for _ in reader:
+        rows.append("".join(lines[start : reader.line_num]).removesuffix("\r").encode())
+        start = reader.line_num
+    return [row for row in rows if row]

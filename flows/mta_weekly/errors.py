@@ -6,7 +6,7 @@ An expected fault ends a week or a run with its message and no traceback; anythi
 import re
 
 
-def sentence(error: object) -> str:
+def to_one_line(error: object) -> str:
     """An error of somebody else in one line, without the user name and password of an address."""
     text = " ".join(str(error).split()) or type(error).__name__
     return re.sub(r"//[^/@\s]+@", "//", text)
@@ -21,11 +21,15 @@ class BadArgument(EtlError):
 
 
 class TryAgain(EtlError):
-    """From a source or a lake: a fault that may pass. Only `retry.Patience` decides whether it is tried again."""
+    """From a source or a lake: a fault that may pass. Only `retry.RetryBudget` decides whether it is tried again."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after  # seconds the other side asked for
+
+
+class BrokenBody(TryAgain):
+    """From `content`: the rows break off, or something else follows them, though the body came to its end."""
 
 
 class NoAnswer(TryAgain):
@@ -33,7 +37,11 @@ class NoAnswer(TryAgain):
 
 
 class GaveUp(EtlError):
-    """From `retry.Patience`: the fault did not pass within the attempts or the waiting allowed to a week."""
+    """From `retry.RetryBudget`: the fault did not pass within the attempts or the waiting allowed to a week."""
+
+
+class Unreachable(GaveUp):
+    """From `retry.RetryBudget` and `load`: nobody has answered at the address, however often it was asked."""
 
 
 class NotPublished(EtlError):
@@ -50,6 +58,14 @@ class SourceFailed(EtlError):
 
 class Refused(EtlError):
     """From `content`: the content is not what the feed promises; nothing of it is published."""
+
+
+class TooManyBadRows(Refused):
+    """From `content`: more rows are bad than may be left out; `count` of them."""
+
+    def __init__(self, message: str, count: int) -> None:
+        super().__init__(message)
+        self.count = count
 
 
 class SpoolFailed(EtlError):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from rich.filesize import decimal
 
-from mta_weekly.feeds.catalog import Feed, Succession
-from mta_weekly.feeds.weeks import Plan, label
+from mta_weekly.feeds.catalog import Feed, FeedSequence
+from mta_weekly.feeds.plans import Plan
 from mta_weekly.lake.objects import Facts
 
 STATES = ("landed", "replaced", "unchanged", "there", "failed", "outside", "not due")
@@ -37,22 +37,22 @@ class Outcome:
         return f"{name}: {self.state}, {size}: {self.object}{reason}"
 
 
-def plural(count: int, noun: str) -> str:
+def count_noun(count: int, noun: str) -> str:
     """So many of a thing: 1 week, 2 weeks."""
-    return f"{count} {noun}{'s' * (count != 1)}"
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def tally(states: list[str], order: tuple[str, ...]) -> str:
+def count_states(states: list[str], order: tuple[str, ...]) -> str:
     """How often each state is there: 3 landed, 1 failed."""
     return ", ".join(f"{states.count(state)} {state}" for state in order if state in states)
 
 
-def counted(outcomes: list[Outcome]) -> str:
+def summarize_outcomes(outcomes: list[Outcome]) -> str:
     """The outcomes of a run in one line."""
-    return f"{plural(len(outcomes), 'week')}: {tally([outcome.state for outcome in outcomes], STATES)}"
+    return f"{count_noun(len(outcomes), 'week')}: {count_states([outcome.state for outcome in outcomes], STATES)}"
 
 
-def missing(outcomes: list[Outcome]) -> str:
+def describe_missing(outcomes: list[Outcome]) -> str:
     """The weeks that are not in the lake as they should be, with their reasons; weeks with one reason together."""
     weeks: dict[tuple[str, str], list[str]] = {}
     for outcome in outcomes:
@@ -61,19 +61,19 @@ def missing(outcomes: list[Outcome]) -> str:
     return "; ".join(f"{feed} {', '.join(named)}: {reason}" for (feed, reason), named in weeks.items())
 
 
-def total(outcomes: list[Outcome], seconds: float) -> Outcome:
+def sum_outcomes(outcomes: list[Outcome], seconds: float) -> Outcome:
     """The last row of the run's table: all weeks together, and how long the run took."""
     rows, size = sum(each.rows for each in outcomes), sum(each.bytes for each in outcomes)
-    return Outcome("total", counted(outcomes), "", rows, size, round(seconds, 2))
+    return Outcome("total", summarize_outcomes(outcomes), "", rows, size, round(seconds, 2))
 
 
-def waiting(outcomes: list[Outcome]) -> str:
+def describe_not_due(outcomes: list[Outcome]) -> str:
     """The weeks that are not due yet, in one line however many they are."""
     due = ", ".join(f"{outcome.week} {outcome.reason}" for outcome in outcomes if outcome.state == "not due")
     return f"not due yet: {due}" if due else ""
 
 
-def differences(before: Facts, now: Facts) -> str:
+def describe_differences(before: Facts, now: Facts) -> str:
     """What a revision has changed: rows and sums, before and after."""
     pairs = {"rows": (before.rows, now.rows)} | {name: (before.sums.get(name, 0), now.sums[name]) for name in now.sums}
     return ", ".join(f"{name} {_figure(was)} before, {_figure(becomes)} now" for name, (was, becomes) in pairs.items())
@@ -83,14 +83,14 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}".rstrip("0")
 
 
-def not_loaded(plan: Plan, feed: Feed | Succession) -> list[Outcome]:
+def list_not_loaded(plan: Plan, feed: Feed | FeedSequence) -> list[Outcome]:
     """The weeks of a plan that are not due yet, or that the feed never published."""
     coverage = feed.coverage
-    last = label(coverage.last) if coverage.last else "today"
-    reasons = {week: ("not due", f"due on {feed.of(week).coverage.due_on(week)}") for week in plan.not_due}
-    span = f"outside what {feed.name} has published, {label(coverage.first)} to {last}"
+    last = coverage.last or "today"
+    reasons = {week: ("not due", f"due on {feed.feed_of(week).coverage.due_on(week)}") for week in plan.not_due}
+    span = f"outside what {feed.name} has published, {coverage.first} to {last}"
     reasons |= dict.fromkeys(plan.outside, ("outside", span))
     return [
-        Outcome(label(week), state, feed.of(week).key(label(week)), reason=reason)
+        Outcome(week.label, state, feed.feed_of(week).key(week), reason=reason)
         for week, (state, reason) in reasons.items()
     ]

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Self
 
-from mta_weekly.errors import GaveUp, TryAgain
+from mta_weekly.errors import GaveUp, NoAnswer, TryAgain, Unreachable
 from mta_weekly.settings import Settings
 
 log = logging.getLogger("mta.retry")
 
 
-class Patience:
+class RetryBudget:
     """What one week may spend on faults that pass: tries in all, and seconds of waiting in all.
 
     Args:
@@ -45,17 +45,19 @@ class Patience:
         """Wait before the next try.
 
         Raises:
-            GaveUp: the attempts are used up, or the pause would not fit in what is left of the waiting.
+            GaveUp: the attempts are used up, or the pause would not fit in what is left of the waiting; Unreachable,
+                where nobody answers.
         """
         self.failures += 1
+        gave_up = Unreachable if isinstance(error, NoAnswer) else GaveUp
         if self.failures >= self.attempts:
-            raise GaveUp(f"{error}; gave up after {self.attempts} attempts, try again later") from error
+            raise gave_up(f"{error}; gave up after {self.attempts} attempts, try again later") from error
         seconds = error.retry_after
         if seconds is None:
             seconds = self.base * 2 ** (self.failures - 1) * random.uniform(0.5, 1.0)
         if self.waited + seconds > self.wait:
             asked = f"was asked to wait {seconds:g} s" if error.retry_after else f"had waited {self.waited:.0f} s"
-            raise GaveUp(
+            raise gave_up(
                 f"{error}; gave up: {asked} and may wait {self.wait:g} s in all (MTA_RETRY_WAIT), try again later"
             ) from error
         log.warning(

@@ -24,7 +24,9 @@ ADDRESS = re.compile(
 ROOT = Path(__file__).resolve().parents[2]  # the project's root, wherever the command was started
 
 
-def _web_address(value: str) -> str:
+def _web_address(value: str | None) -> str | None:
+    if value is None:
+        return None
     found = ADDRESS.fullmatch(value)
     if not found or not 0 < int(found["port"] or 80) < 2**16:
         raise ValueError("must be an address as in http://HOST/PATH, without a user name, a password or a query")
@@ -59,14 +61,24 @@ class Settings(BaseSettings):
 
     lake: str | None = None  # a folder, or gcs-bucket/NAME
     spool: Annotated[Path, AfterValidator(_home)] = ROOT / "data" / "spool"  # work folder
-    turnstile_url: Annotated[str, AfterValidator(_web_address)] = "http://web.mta.info/developers/data/nyct/turnstile"
-    socrata_url: Annotated[str, AfterValidator(_web_address)] = "https://data.ny.gov"
+    turnstile_url: Annotated[str | None, AfterValidator(_web_address)] = None  # in place of that in the feed's entry
+    socrata_url: Annotated[str | None, AfterValidator(_web_address)] = None  # likewise
     socrata_app_token: Annotated[SecretStr | None, AfterValidator(lambda v: v and plain_token(v))] = None
     retry_attempts: int = Field(default=5, ge=1)  # tries a week, the first one included
     retry_wait: float = Field(default=60.0, ge=0, le=DAY)  # seconds of waiting a week, in all
     retry_base: float = Field(default=1.0, ge=0, le=DAY)  # seconds of the first pause, doubled each time
     connect_timeout: float = Field(default=15.0, gt=0, le=DAY)  # seconds
     read_timeout: float = Field(default=60.0, gt=0, le=DAY)  # seconds without a byte
+
+    @property
+    def overrides(self) -> dict[str, str | None]:
+        """Addresses of sources that take the place of those in the entries of feeds, by variable."""
+        return {"MTA_TURNSTILE_URL": self.turnstile_url, "MTA_SOCRATA_URL": self.socrata_url}
+
+    @property
+    def tokens(self) -> dict[str, SecretStr | None]:
+        """What says who asks a source, by variable."""
+        return {"MTA_SOCRATA_APP_TOKEN": self.socrata_app_token}
 
 
 def read_settings() -> Settings:

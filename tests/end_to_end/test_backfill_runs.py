@@ -26,14 +26,14 @@ def test_a_part_or_a_deployment_that_is_deleted_meanwhile_is_said(fleet: Fleet) 
     fleet.deploy("deleted")
     deployment = fleet.ask(lambda client: client.read_deployment_by_name("MTA Batch flow/deleted"))
     with temporary_settings({PREFECT_API_URL: fleet.api}):
-        gone = runs.start("2015-01", deployment, {}, runs.key_of("2015-01", deployment, {}))
+        gone = runs.start_run("2015-01", deployment, {}, runs.find_key("2015-01", deployment, {}))
         ask(lambda client: client.delete_flow_run(gone))
         runs.set_state(gone, Cancelling(), force=False)  # between a look and what follows from it
-        (ended,) = runs.ends({"2015-01": gone}, timedelta(seconds=60))
+        (ended,) = runs.await_runs({"2015-01": gone}, timedelta(seconds=60))
         assert ended == ("2015-01", None, "")
         ask(lambda client: client.delete_deployment(deployment.id))
         with pytest.raises(EtlError, match="deployment 'deleted' was deleted while its parts were started"):
-            runs.start("2015-02", deployment, {}, "key")
+            runs.start_run("2015-02", deployment, {}, "key")
 
 
 def test_a_run_that_has_not_ended_is_asked_for_again_and_one_that_has_is_not(fleet: Fleet) -> None:
@@ -42,7 +42,7 @@ def test_a_run_that_has_not_ended_is_asked_for_again_and_one_that_has_is_not(fle
     with temporary_settings({PREFECT_API_URL: fleet.api}):
 
         def started(**parameters: Any) -> Any:
-            return runs.start("2015", deployment, parameters, runs.key_of("2015", deployment, parameters))
+            return runs.start_run("2015", deployment, parameters, runs.find_key("2015", deployment, parameters))
 
         first = started(concurrency=2)
         assert started(concurrency=2) == first
@@ -73,12 +73,12 @@ def test_a_part_that_has_just_been_done_is_not_run(fleet: Fleet, monkeypatch: py
     fleet.deploy("raced")
     period = date(2015, 1, 1), date(2015, 1, 31)
 
-    def key_of(*_: Any) -> str:
+    def find_key(*_: Any) -> str:
         ran = ended(start(["--year", "2015", "--month", "1", "--lake", str(fleet.lake)], fleet.environment))
         assert ran.code == 0, ran.err
         return "key"
 
-    monkeypatch.setattr(backfill, "key_of", key_of)
+    monkeypatch.setattr(backfill, "find_key", find_key)
     assert fleet.backfill("raced", *period, part_timeout=2.0).message == "1 part: 1 there before"
     assert fleet.runs("raced") == []
 

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import COMMAND, FILE, KEY, ONE_WEEK, ROOT, WEEK, content, ended, expected, real_week, small_week, start
 from gcs import Gcs
-from mta_weekly.feeds.weeks import label, saturdays
+from mta_weekly.feeds.weeks import list_weeks
 from web import Answer, Web
 
 
@@ -104,16 +104,16 @@ def test_two_runs_of_one_week_at_once_are_one_object(web: Web, environment: dict
 
 
 def test_two_backfills_at_once_are_one_set_of_objects(web: Web, environment: dict[str, str], tmp_path: Path) -> None:
-    weeks = saturdays(date(2016, 1, 1), date(2016, 3, 20))
+    weeks = list_weeks(date(2016, 1, 1), date(2016, 3, 20))
     for week in weeks:
-        web.serve(f"/turnstile_{label(week)}.txt", Answer(small_week(week), wait=0.1))
+        web.serve(f"/turnstile_{week}.txt", Answer(small_week(week.saturday), wait=0.1))
     arguments = ["--start", "2016-01-01", "--end", "2016-03-20", "--lake", str(tmp_path / "lake")]
     runs = [ended(each) for each in [start(arguments, environment) for _ in "ab"]]
     assert [ran.code for ran in runs] == [0, 0], runs
     landed = re.findall(r"turnstile (\d{6}): landed", runs[0].err + runs[1].err)
-    assert sorted(landed) == [*map(label, weeks)]  # each by one of them
+    assert sorted(landed) == [week.label for week in weeks]  # each by one of them
     for week in weeks:
-        assert content(tmp_path / "lake", f"turnstile/{label(week)}.csv.gz") == expected(small_week(week))
+        assert content(tmp_path / "lake", f"turnstile/{week}.csv.gz") == expected(small_week(week.saturday))
 
 
 def test_a_listing_may_be_cut_short(environment: dict[str, str], tmp_path: Path) -> None:

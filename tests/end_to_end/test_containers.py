@@ -16,7 +16,7 @@ from conftest import FILE, KEY, SHARED, WEEK, expected, real_week, small_week, w
 from containers import BY_AGENT, BY_WORKER
 from engine import BATCH, IMAGE, UUID_OF, Machine, container_of
 from gcs import Gcs
-from mta_weekly.feeds.weeks import label
+from mta_weekly.feeds.weeks import Week, list_weeks
 from repository import bare_repository
 from web import Answer, Web
 
@@ -31,10 +31,6 @@ both = pytest.mark.parametrize(
     ("deployment", "runner"),
     [pytest.param(BY_AGENT, AGENT, id="agent"), pytest.param(BY_WORKER, DOCKER_WORKER, id="worker")],
 )
-
-
-def saturday(week: str) -> date:
-    return datetime.strptime(week, "%y%m%d").date()
 
 
 @both
@@ -80,7 +76,7 @@ def test_a_container_killed_in_the_middle_leaves_a_failed_run_and_nothing_else(
 ) -> None:
     lake.objects["lake"].clear()
     killed = "240120" if deployment == BY_AGENT else "240127"
-    published = small_week(saturday(killed))
+    published = small_week(Week.named(killed).saturday)
     path = f"/turnstile_{killed}.txt"
     source.serve(path, Answer(published, pause_at=(len(published) // 2, 120.0)))
     flow_run = deployed.ask_for(deployment, killed)
@@ -116,7 +112,7 @@ def test_a_week_lands_from_a_repository_without_docker(
     runner: tuple[str],
     week: str,
 ) -> None:
-    published = small_week(saturday(week))
+    published = small_week(Week.named(week).saturday)
     source.serve(f"/turnstile_{week}.txt", Answer(published))
     deployed.instead["https://github.com/USER/mta-weekly-etl"] = bare_repository(tmp_path)
     deployed.type(section)
@@ -138,9 +134,9 @@ def test_the_readmes_run_of_one_week(deployed: Machine, lake: Gcs, source: Web) 
 
 def test_the_readmes_backfill(deployed: Machine, lake: Gcs, source: Web, pretended: list[str]) -> None:
     """A container that waits in a pool of its own for the container of its part."""
-    month = [date(2023, 3, day) for day in (4, 11, 18, 25)]
+    month = list_weeks(date(2023, 3, 1), date(2023, 3, 31))
     for week in month:
-        source.serve(f"/turnstile_{label(week)}.txt", Answer(small_week(week)))
+        source.serve(f"/turnstile_{week}.txt", Answer(small_week(week.saturday)))
     deployed.type("backfill")
     flow_run = UUID_OF.search(deployed.printed[-1])[1]
     pool = ("--work_pool", "pool-backfill-mta", "--image_name", IMAGE)
@@ -157,8 +153,8 @@ def test_the_readmes_backfill(deployed: Machine, lake: Gcs, source: Web, pretend
     state = deployed.state_of(flow_run)
     assert (state["type"], state["message"]) == ("COMPLETED", "1 part: 1 landed"), said
     for week in month:
-        assert gzip.decompress(lake.objects["lake"][f"turnstile/{label(week)}.csv.gz"].data) == expected(
-            small_week(week)
+        assert gzip.decompress(lake.objects["lake"][f"turnstile/{week}.csv.gz"].data) == expected(
+            small_week(week.saturday)
         )
 
 

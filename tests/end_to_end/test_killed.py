@@ -22,7 +22,7 @@ from conftest import (
     start,
     wait_until,
 )
-from mta_weekly.feeds.weeks import label, saturdays
+from mta_weekly.feeds.weeks import list_weeks
 from tries import tries
 from web import Answer, Web
 
@@ -45,10 +45,12 @@ def test_an_interrupted_run_says_so_and_ends_130(web: Web, environment: dict[str
 def test_an_interrupted_backfill_ends_at_once_with_one_line(
     presses: int, web: Web, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    weeks = saturdays(date(2016, 1, 1), date(2016, 6, 30))
+    weeks = list_weeks(date(2016, 1, 1), date(2016, 6, 30))
     for week in weeks:
-        slow = small_week(week)
-        web.serve(f"/turnstile_{label(week)}.txt", Answer(slow, pause_at=(len(slow) // 2, 0.2 + 60 * (week.day == 13))))
+        slow = small_week(week.saturday)
+        web.serve(
+            f"/turnstile_{week}.txt", Answer(slow, pause_at=(len(slow) // 2, 0.2 + 60 * (week.saturday.day == 13)))
+        )
     arguments = ["--start", "2016-01-01", "--end", "2016-06-30", "--concurrency", "4", "--lake", str(tmp_path / "lake")]
     process = start(arguments, environment)
     while len(web.requests) < 9:
@@ -95,10 +97,10 @@ class TestKilled:
         assert not list((tmp_path / "lake").rglob("*.part"))
 
     def test_a_backfill_over_and_over(self, web: Web, environment: dict[str, str], tmp_path: Path) -> None:
-        weeks = saturdays(date(2016, 1, 1), date(2016, 10, 1))
+        weeks = list_weeks(date(2016, 1, 1), date(2016, 10, 1))
         assert len(weeks) == 40
         for week in weeks:
-            web.serve(f"/turnstile_{label(week)}.txt", Answer(small_week(week), wait=0.1))
+            web.serve(f"/turnstile_{week}.txt", Answer(small_week(week.saturday), wait=0.1))
         arguments = ["--start", "2016-01-01", "--end", "2016-10-01", "--lake", str(tmp_path / "lake")]
         stood: dict[Path, tuple[int, int]] = {}
         with ready_command(environment, tmp_path / "said") as run:
@@ -118,7 +120,9 @@ class TestKilled:
         assert len(stood) > 0
         ran = ended(start(arguments, environment))
         assert ran.code == 0, ran.err
-        assert sorted(path.name[:6] for path in (tmp_path / "lake" / "turnstile").glob("*.gz")) == [*map(label, weeks)]
+        assert sorted(path.name[:6] for path in (tmp_path / "lake" / "turnstile").glob("*.gz")) == [
+            week.label for week in weeks
+        ]
         for path in (tmp_path / "lake").glob("turnstile/*.gz"):
             assert content(tmp_path / "lake", f"turnstile/{path.name}") == wanted(path)
             assert stood.get(path) in (None, seen_at(path))

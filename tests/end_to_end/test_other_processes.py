@@ -13,7 +13,7 @@ from pathlib import Path
 
 import weeks
 from conftest import FLOWS, KEY, ROOT, content, folders, said_by_processes
-from lake_objects import made, patience, with_key
+from lake_objects import budget, made, with_key
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.spool import work_folder
 
@@ -77,7 +77,7 @@ def test_another_process_holding_the_lock_is_waited_for(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", code, lock], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        lake.publish(*with_key(made(tmp_path)), None, patience())
+        lake.publish(*with_key(made(tmp_path)), None, budget())
         assert holder.stdout.readline() == "let go\n"
 
 
@@ -86,7 +86,7 @@ def test_a_run_killed_while_it_publishes_in_a_folder_leaves_an_object_or_none(tm
     versions = {f",CA\n0,{name}{'x' * 3_000_000}\n".encode() for name in "AB"}
     code = (
         f"import os, sys; sys.path[:0] = {[str(ROOT / name) for name in ('flows', 'tests')]!r}\n"
-        "from pathlib import Path; from lake_objects import made, patience\n"
+        "from pathlib import Path; from lake_objects import made, budget\n"
         "from mta_weekly.lake.folder import FolderLake\n"
         f"here, key = Path({str(tmp_path)!r}), {KEY!r}; lake = FolderLake(here / 'lake'); lake.prepare()\n"
         "files = [made(here, f\",CA\\n0,{name}{'x' * 3_000_000}\\n\".encode()) for name in 'AB']\n"
@@ -95,8 +95,8 @@ def test_a_run_killed_while_it_publishes_in_a_folder_leaves_an_object_or_none(tm
         "        print(child, flush=True); os.wait(); continue\n"
         "    while True:\n"
         "        for path, facts in files:\n"
-        "            seen = lake.find([key], patience()).get(key)\n"
-        "            lake.publish(path, key, facts, seen, patience())\n"
+        "            seen = lake.find([key], budget()).get(key)\n"
+        "            lake.publish(path, key, facts, seen, budget())\n"
     )
     seen = set()
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

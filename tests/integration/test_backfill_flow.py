@@ -50,5 +50,5 @@ def test_what_is_done_with_a_run_that_takes_too_long(
     now = datetime.now(UTC)
     state.timestamp = pendulum.instance(now - timedelta(seconds=ago))
     run = FlowRun(flow_id=uuid4(), state=state)
-    verdict = runs.overdue(run, now - timedelta(seconds=moved), timedelta(seconds=100))
+    verdict = runs.judge_overdue(run, now - timedelta(seconds=moved), timedelta(seconds=100))
     assert (verdict and (verdict[0].name, verdict[1], verdict[2])) == (to and (to, says, to == "Crashed"))

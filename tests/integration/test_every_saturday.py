@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+import deploy_steps
 import etl_web_to_gcs as etl
-import weekly
 from conftest import content, expected, small_week
 from deploy_scripts import BY, DOCKER, NAME
 from hourly import RIDERSHIP as COLUMNS
@@ -25,8 +25,8 @@ def test_the_saturday_deployment_lands_live_data_every_week(
 ) -> None:
     monkeypatch.setenv("MTA_SPOOL", str(tmp_path / "spool"))
     named = ["--work_pool", "p", "--deploy_name", "d", "--lake", str(tmp_path / "lake")]
-    flags = weekly.parser("", "", "").parse_args(named)
-    given = weekly.parameters(flags)  # what every scheduled run is given
+    flags = deploy_steps.parser("", "", "").parse_args(named)
+    given = deploy_steps.parameters(flags)  # what every scheduled run is given
     for n in range(2, 8):
         live.put(RIDERSHIP_SET, COLUMNS, ridership_week(DUE - timedelta(weeks=n), 200))
     assert etl.main_flow(**given, return_state=True).message == "8 weeks: 8 landed"
@@ -41,8 +41,8 @@ def test_a_source_that_skips_a_week_and_has_two_the_week_after_leaves_no_gap(
 ) -> None:
     monkeypatch.setenv("MTA_TURNSTILE_URL", web.url)
     monkeypatch.setenv("MTA_SPOOL", str(tmp_path / "spool"))
-    flags = weekly.parser("", DOCKER, "").parse_args([*NAME, *BY[1], "--lake", str(tmp_path / "lake")])
-    given = weekly.parameters(flags)  # what every scheduled run is given
+    flags = deploy_steps.parser("", DOCKER, "").parse_args([*NAME, *BY[1], "--lake", str(tmp_path / "lake")])
+    given = deploy_steps.parameters(flags)  # what every scheduled run is given
     assert given["catch_up"] == 8
 
     def on(saturday: date) -> Any:

@@ -18,7 +18,7 @@ from prefect.states import State
 import etl_web_to_gcs as etl
 from conftest import FILE, KEY, WEEK, ask, content, expected, small_week
 from flow_runs import WEEKS, Land
-from mta_weekly.feeds.weeks import label, saturdays
+from mta_weekly.feeds.weeks import list_weeks
 from web import Answer, Web
 
 pytest_plugins = ["flow_runs"]
@@ -113,8 +113,8 @@ def test_a_week_shows_as_task_runs_named_by_it_and_its_lines_go_to_the_api(
 def test_of_twenty_weeks_with_three_broken_ones_seventeen_land_and_the_next_run_does_the_rest(
     flow: Callable[..., State[Any]], land: Land, web: Web, tmp_path: Path
 ) -> None:
-    weeks = saturdays(date(2016, 1, 1), date(2016, 5, 20))
-    good = {f"/turnstile_{label(week)}.txt": Answer(small_week(week)) for week in weeks}
+    weeks = list_weeks(date(2016, 1, 1), date(2016, 5, 20))
+    good = {f"/turnstile_{week}.txt": Answer(small_week(week.saturday)) for week in weeks}
     for path, answer in good.items():
         web.serve(path, answer)
     web.serve("/turnstile_160123.txt", Answer(status=404))
@@ -148,4 +148,4 @@ def test_of_twenty_weeks_with_three_broken_ones_seventeen_land_and_the_next_run_
     assert ran.lines[-1] == "INFO    20 weeks: 3 landed, 17 there"
     assert len(web.requests) == 3
     for week in weeks:
-        assert content(tmp_path / "lake", f"turnstile/{label(week)}.csv.gz") == expected(small_week(week))
+        assert content(tmp_path / "lake", f"turnstile/{week}.csv.gz") == expected(small_week(week.saturday))

@@ -11,7 +11,7 @@ from hourly import RIDERSHIP as COLUMNS
 from hourly import daily_week, ridership_week
 from live_site import DUE, TODAY, Land, landed
 from mta_weekly.feeds.catalog import feed_named
-from mta_weekly.feeds.weeks import label, newest_due
+from mta_weekly.feeds.plans import newest_due
 from soda import RIDERSHIP_SET, Fault, Soda
 
 pytest_plugins = ["live_site"]
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("on_a_saturday")
     ],
 )
 def test_the_newest_due_week_of_feeds_that_follow_each_other(today: date, week: str) -> None:
-    assert label(newest_due(feed_named("auto"), today)) == week
+    assert newest_due(feed_named("auto"), today).label == week
     assert etl.get_file_date.fn(today) == week
 
 

@@ -9,7 +9,8 @@ from conftest import ROOT
 from papers import MANUAL, commands
 
 SCRIPTS = sorted(
-    {path.stem for folder in ("blocks", "deployments") for path in (ROOT / folder).glob("*.py")} - {"script", "weekly"}
+    {path.stem for folder in ("blocks", "deployments") for path in (ROOT / folder).glob("*.py")}
+    - {"script_steps", "deploy_steps"}
 )
 
 

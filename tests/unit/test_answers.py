@@ -13,9 +13,9 @@ import pytest
 from downloads import BODY, PATH, PLAIN, SETTINGS, Download
 from mta_weekly.errors import GaveUp, NotPublished, SourceFailed
 from mta_weekly.fetch import http as download_module
-from mta_weekly.fetch.client import web_client
-from mta_weekly.fetch.http import fetch
-from mta_weekly.retry import Patience
+from mta_weekly.fetch.client import open_client
+from mta_weekly.fetch.http import fetch_body
+from mta_weekly.retry import RetryBudget
 from web import Answer, Web
 
 pytest_plugins = ["downloads"]
@@ -59,12 +59,12 @@ def test_a_refused_connection_is_tried_five_times(download: Download) -> None:
     with pytest.raises(GaveUp, match=r"127\.0\.0\.1.*5 attempts"):
         download(url=url)
 
-    assert download.patience.failures == 5
+    assert download.budget.failures == 5
 
 
 def test_a_silent_server_is_given_up(download: Download) -> None:
     with (
-        web_client(SETTINGS.model_copy(update={"read_timeout": 0.05})) as download.client,
+        open_client(SETTINGS.model_copy(update={"read_timeout": 0.05})) as download.client,
         pytest.raises(GaveUp, match=r"127\.0\.0\.1.*5 attempts"),
     ):
         download(Answer(BODY, wait=60))
@@ -126,20 +126,20 @@ class TestManners:
 
     @pytest.fixture
     def run(self) -> Iterator[download_module.Web]:
-        with web_client(SETTINGS) as run:
+        with open_client(SETTINGS) as run:
             yield run
 
     @staticmethod
-    def fetched(run: download_module.Web, url: str, patience: Patience) -> bytes:
-        return fetch(run, url, lambda chunks, _: b"".join(chunks), patience)[0]
+    def fetched(run: download_module.Web, url: str, budget: RetryBudget) -> bytes:
+        return fetch_body(run, url, lambda chunks, _: b"".join(chunks), budget)[0]
 
     def test_another_week_waits_too(self, web: Web, run: download_module.Web) -> None:
         web.serve(PATH, Answer(status=429, headers={"Retry-After": "1"}), Answer(BODY))
         web.serve("/other", Answer(BODY))
-        waiting = Patience(5, 60, 0.01)
+        waiting = RetryBudget(5, 60, 0.01)
         with ThreadPoolExecutor(2) as weeks:
-            first = weeks.submit(self.fetched, run, web.url + PATH, Patience(5, 60, 0.01))
-            while not run.quiet:
+            first = weeks.submit(self.fetched, run, web.url + PATH, RetryBudget(5, 60, 0.01))
+            while not run.retry_after_until:
                 time.sleep(0.001)
             second = weeks.submit(self.fetched, run, web.url + "/other", waiting)
             assert first.result() == second.result() == BODY
@@ -154,7 +154,7 @@ class TestManners:
         for n, path in enumerate(paths):
             web.serve(path, Answer(status=429, headers={"Retry-After": "1"}, wait=0.05 * n), Answer(BODY))
         with ThreadPoolExecutor(4) as weeks:
-            bodies = [weeks.submit(self.fetched, run, web.url + path, Patience(5, 1.0, 0.01)) for path in paths]
+            bodies = [weeks.submit(self.fetched, run, web.url + path, RetryBudget(5, 1.0, 0.01)) for path in paths]
             assert [body.result() for body in bodies] == [BODY] * 4
 
     def test_a_host_that_asks_again_meanwhile_is_left_alone_longer(self, web: Web, run: download_module.Web) -> None:
@@ -163,7 +163,7 @@ class TestManners:
         run.leave_alone(url, 0.5)
         began = time.monotonic()
         with ThreadPoolExecutor(1) as weeks:
-            body = weeks.submit(self.fetched, run, web.url + PATH, Patience(5, 60, 0.01))
+            body = weeks.submit(self.fetched, run, web.url + PATH, RetryBudget(5, 60, 0.01))
             time.sleep(0.2)
             run.leave_alone(url, 1.0)
             assert body.result() == BODY
@@ -173,7 +173,7 @@ class TestManners:
         url = httpx.URL("http://a.example:1/")
         for seconds in (50, 1):
             run.leave_alone(url, seconds)
-        assert run.quiet[b"a.example:1"] > time.monotonic() + 40
+        assert run.retry_after_until[b"a.example:1"] > time.monotonic() + 40
 
     def test_it_is_who_was_asked_that_is_left_alone_wherever_it_sent_us(
         self, web: Web, run: download_module.Web
@@ -182,14 +182,14 @@ class TestManners:
             elsewhere.serve(PATH, Answer(status=429, headers={"Retry-After": "100"}))
             web.serve(PATH, Answer(status=302, headers={"Location": elsewhere.url + PATH}))
             with pytest.raises(GaveUp):
-                self.fetched(run, web.url + PATH, Patience(5, 60, 0.01))
-        assert list(run.quiet) == [httpx.URL(web.url).netloc]
+                self.fetched(run, web.url + PATH, RetryBudget(5, 60, 0.01))
+        assert list(run.retry_after_until) == [httpx.URL(web.url).netloc]
 
     def test_a_week_that_may_not_wait_so_long_is_not_asked_for(self, web: Web, run: download_module.Web) -> None:
         web.serve(PATH, Answer(status=503, headers={"Retry-After": "3600"}))
         for _ in range(3):
             with pytest.raises(GaveUp) as caught:
-                self.fetched(run, web.url + PATH, Patience(5, 60, 0.01))
+                self.fetched(run, web.url + PATH, RetryBudget(5, 60, 0.01))
         assert len(web.requests) == 1
         assert str(caught.value) == (
             "127.0.0.1 wants no request for 3600 s more, and a week may wait 60 s (MTA_RETRY_WAIT), try again later"

@@ -11,18 +11,8 @@ from hypothesis import strategies as st
 from made_feeds import LATER, LIVE, SLOW, TUESDAY, WEEK, feed
 from mta_weekly.errors import BadArgument
 from mta_weekly.feeds.catalog import TURNSTILE, Feed
-from mta_weekly.feeds.weeks import (
-    Asked,
-    Plan,
-    days,
-    is_valid,
-    label,
-    latest_saturday,
-    next_saturday,
-    plan_weeks,
-    saturday,
-    saturdays,
-)
+from mta_weekly.feeds.plans import PeriodRequest, Plan, is_valid, plan_weeks
+from mta_weekly.feeds.weeks import Week, list_weeks
 from tries import tries
 
 
@@ -65,30 +55,36 @@ def test_is_valid_ends_with_the_last_week_of_a_retired_feed() -> None:
     [(date(2014, 10, 18), "141018"), (date(2000, 1, 1), "000101"), (date(2068, 12, 29), "681229")],
 )
 def test_a_week_is_named_by_its_saturday_and_found_by_its_name(week: date, name: str) -> None:
-    assert (label(week), saturday(name)) == (name, week)
+    assert (Week(week).label, Week.named(name).saturday) == (name, week)
 
 
 def test_a_week_holds_the_seven_days_before_its_saturday() -> None:
-    assert days(date(2024, 1, 6)) == [date(2023, 12, 30) + timedelta(days=n) for n in range(7)]
+    assert Week(date(2024, 1, 6)).days == [date(2023, 12, 30) + timedelta(days=n) for n in range(7)]
 
 
 few = settings(max_examples=tries(1000), deadline=None)
 any_day = st.dates(date(2010, 1, 1), date(2040, 12, 31))
+
+
+def on_or_after(day: date) -> date:
+    return Week.on_or_after(day).saturday
+
+
 any_feed = st.builds(
-    lambda first, weeks, lag: feed(lag, next_saturday(first), weeks and next_saturday(first) + weeks * WEEK),
+    lambda first, weeks, lag: feed(lag, on_or_after(first), weeks and on_or_after(first) + weeks * WEEK),
     any_day,
     st.none() | st.integers(1, 800),
     st.sampled_from([0, 3, 14]),
 ) | st.sampled_from([TURNSTILE, LIVE, SLOW])
 periods = st.one_of(
-    any_day.map(lambda day: Asked(day.year)),
-    any_day.map(lambda day: Asked(day.year, day.month)),
-    st.builds(lambda day, one: Asked(day.year, day.month, day.day, one), any_day, st.booleans()),
-    st.tuples(any_day, any_day).map(lambda pair: Asked(start=min(pair), end=max(pair))),
+    any_day.map(lambda day: PeriodRequest(day.year)),
+    any_day.map(lambda day: PeriodRequest(day.year, day.month)),
+    st.builds(lambda day, one: PeriodRequest(day.year, day.month, day.day, one), any_day, st.booleans()),
+    st.tuples(any_day, any_day).map(lambda pair: PeriodRequest(start=min(pair), end=max(pair))),
 )
 
 
-def saturdays_of(asked: Asked) -> list[date]:
+def saturdays_of(asked: PeriodRequest) -> list[date]:
     """The Saturdays of a period, day by day."""
     day, last = (asked.start, asked.end) if asked.start else (date(asked.year, asked.month or 1, asked.day or 1), None)
     found = []
@@ -101,11 +97,11 @@ def saturdays_of(asked: Asked) -> list[date]:
 
 @few
 @given(periods, any_feed, any_day)
-def test_a_plan_is_every_saturday_of_its_period_and_nothing_else(asked: Asked, feed: Feed, today: date) -> None:
+def test_a_plan_is_every_saturday_of_its_period_and_nothing_else(asked: PeriodRequest, feed: Feed, today: date) -> None:
     in_period = saturdays_of(asked)
     first_only = asked.day and asked.limit_one
     wanted = in_period[:1] if first_only else in_period
-    inside = [week for week in wanted if feed.coverage.holds(week)]
+    inside = [week for week in wanted if feed.coverage.holds(Week(week))]
     due = [week for week in inside if week + feed.coverage.lag <= today]
     begins = asked.start or date(asked.year, asked.month or 1, asked.day or 1)
     try:
@@ -115,22 +111,23 @@ def test_a_plan_is_every_saturday_of_its_period_and_nothing_else(asked: Asked, f
         return
 
     assert not (begins > today or not inside or (first_only and not due))
-    assert list(found.weeks) == due
-    assert sorted(found.weeks + found.not_due + found.outside) == wanted
+    assert [week.saturday for week in found.weeks] == due
+    every = sorted(found.weeks + found.not_due + found.outside)
+    assert [week.saturday for week in every] == wanted
     assert all(feed.coverage.holds(week) for week in found.not_due)
     assert not any(feed.coverage.holds(week) for week in found.outside)
-    assert all(week.weekday() == 5 for week in found.weeks)
-    assert all(after - before == WEEK for before, after in pairwise(found.weeks))
+    assert all(week.saturday.weekday() == 5 for week in found.weeks)
+    assert all(after.saturday - before.saturday == WEEK for before, after in pairwise(found.weeks))
 
 
 @few
 @given(any_day, any_feed, any_day)
 def test_limit_one_gives_the_first_week_of_the_list_without_it(day: date, feed: Feed, today: date) -> None:
     try:
-        one = plan_weeks(Asked(day.year, day.month, day.day), feed, today)
+        one = plan_weeks(PeriodRequest(day.year, day.month, day.day), feed, today)
     except BadArgument:
         return
-    every = plan_weeks(Asked(day.year, day.month, day.day, limit_one=False), feed, today)
+    every = plan_weeks(PeriodRequest(day.year, day.month, day.day, limit_one=False), feed, today)
 
     assert one == Plan(every.weeks[:1])
 
@@ -139,10 +136,10 @@ def test_limit_one_gives_the_first_week_of_the_list_without_it(day: date, feed: 
 @given(any_feed, any_day, st.integers(1, 60))
 def test_catch_up_is_the_newest_due_week_and_those_before_it(feed: Feed, today: date, catch_up: int) -> None:
     coverage = feed.coverage
-    due = [week for week in saturdays(coverage.first, today) if week + coverage.lag <= today]
+    due = [week for week in list_weeks(coverage.first.saturday, today) if week.saturday + coverage.lag <= today]
     retired = coverage.last is not None and due and due[-1] > coverage.last
     try:
-        found = plan_weeks(Asked(catch_up=catch_up), feed, today)
+        found = plan_weeks(PeriodRequest(catch_up=catch_up), feed, today)
     except BadArgument:
         assert retired or not due
         return
@@ -155,7 +152,7 @@ def test_catch_up_is_the_newest_due_week_and_those_before_it(feed: Feed, today: 
 @few
 @given(any_day)
 def test_the_saturdays_next_to_a_day(day: date) -> None:
-    before, after = latest_saturday(day), next_saturday(day)
+    before, after = Week.on_or_before(day).saturday, Week.on_or_after(day).saturday
 
     assert before.weekday() == after.weekday() == 5
     assert before <= day < before + WEEK
@@ -163,11 +160,11 @@ def test_the_saturdays_next_to_a_day(day: date) -> None:
 
 
 @few
-@given(any_day.map(next_saturday))
+@given(any_day.map(on_or_after))
 def test_the_days_of_a_week_end_on_the_friday_before_it(week: date) -> None:
-    found = days(week)
+    found = Week(week).days
 
-    assert saturday(label(week)) == week
+    assert Week.named(Week(week).label).saturday == week
     assert len(found) == 7
     assert found[-1] == week - timedelta(days=1)
     assert all(after - before == timedelta(days=1) for before, after in pairwise(found))
@@ -179,7 +176,7 @@ def test_a_date_is_valid_from_the_first_week_to_the_last_one_and_until_today(
     feed: Feed, day: date, today: date
 ) -> None:
     coverage = feed.coverage
-    covered = coverage.first - WEEK < day and (coverage.last is None or day <= coverage.last)
+    covered = coverage.first.saturday - WEEK < day and (coverage.last is None or day <= coverage.last.saturday)
 
     assert is_valid(day.year, day.month, day.day, coverage, today) is (covered and day <= today)
 
@@ -202,7 +199,7 @@ def test_any_three_numbers_are_a_plan_or_a_bad_argument(
     year: int, month: int, day: int, limit_one: bool, feed: Feed, today: date
 ) -> None:
     try:
-        found = plan_weeks(Asked(year, month, day, limit_one), feed, today)
+        found = plan_weeks(PeriodRequest(year, month, day, limit_one), feed, today)
     except BadArgument as error:
         assert str(error)
     else:

@@ -4,17 +4,17 @@ from datetime import date
 
 import pytest
 
-from mta_weekly.backfill_parts import Part, counted, cut, total
+from mta_weekly.backfill_parts import Part, count_parts, cut_weeks, sum_parts
 from mta_weekly.command.flags import backfill_parser, parse_flags
-from mta_weekly.feeds.weeks import saturdays
+from mta_weekly.feeds.weeks import list_weeks
 
 
 def test_a_range_is_cut_into_months_or_years() -> None:
-    weeks = saturdays(date(2015, 11, 20), date(2016, 1, 10))
+    weeks = list_weeks(date(2015, 11, 20), date(2016, 1, 10))
     months = {"2015-11": 2, "2015-12": 4, "2016-01": 2}
-    assert {name: len(part) for name, part in cut(weeks, "month").items()} == months
-    assert {name: len(part) for name, part in cut(weeks, "year").items()} == {"2015": 6, "2016": 2}
-    assert [week for part in cut(weeks, "year").values() for week in part] == weeks
+    assert {name: len(part) for name, part in cut_weeks(weeks, "month").items()} == months
+    assert {name: len(part) for name, part in cut_weeks(weeks, "year").items()} == {"2015": 6, "2016": 2}
+    assert [week for part in cut_weeks(weeks, "year").values() for week in part] == weeks
 
 
 def test_parts_in_words() -> None:
@@ -26,8 +26,8 @@ def test_parts_in_words() -> None:
     assert str(Part("2015-05", "there before", 1, 0, 500, 6_500)) == "2015-05: there before, 1 week, 500 rows, 6.5 kB"
     assert str(outside) == "100501: outside what turnstile has published"
     counts = "2 parts: 1 landed, 1 failed, 1 outside"
-    assert counted([outside, landed, failed]) == counts
-    assert total([outside, landed, failed], 40) == Part("total", counts, 9, 2, 3_500, 45_500, 40)
+    assert count_parts([outside, landed, failed]) == counts
+    assert sum_parts([outside, landed, failed], 40) == Part("total", counts, 9, 2, 3_500, 45_500, 40)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 
 from downloads import BODY, CUT, MONDAY, OTHER, PATH, PLAIN, SETTINGS, SUNDAY, V1, V2, Download, cut, good, part, rest
 from mta_weekly.errors import GaveUp, Refused, SourceFailed, TryAgain
-from mta_weekly.fetch.client import web_client
-from mta_weekly.fetch.http import Body, fetch, not_too_slow
-from mta_weekly.retry import Patience
+from mta_weekly.fetch.client import open_client
+from mta_weekly.fetch.http import Body, fetch_body, refuse_slow_chunks
+from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import VERSION
 from web import Answer, Web
 
@@ -41,7 +41,7 @@ def test_a_body_comes_in_pieces(download: Download) -> None:
             assert body.received == sum(sizes)
 
     download.web.serve(PATH, Answer(BODY))
-    fetch(download.client, download.web.url + PATH, consume, download.patience)
+    fetch_body(download.client, download.web.url + PATH, consume, download.budget)
 
     assert sum(sizes) == len(BODY)
     assert max(sizes) < len(BODY) / 2
@@ -99,7 +99,7 @@ def test_a_body_may_break_more_than_once(download: Download) -> None:
 
 
 def test_a_silence_in_a_body_is_a_break(download: Download) -> None:
-    with web_client(SETTINGS.model_copy(update={"read_timeout": 0.2})) as download.client:
+    with open_client(SETTINGS.model_copy(update={"read_timeout": 0.2})) as download.client:
         assert download(Answer(BODY, etag=V1, ranges=True, pause_at=(CUT, 60)), good(etag=V1)) == BODY
 
     assert download.asked == [PLAIN, rest(V1)]
@@ -241,13 +241,13 @@ def test_a_fault_found_in_the_body_ends_the_download(download: Download) -> None
 
     download.web.serve(PATH, Answer(BODY))
     with pytest.raises(Refused):
-        fetch(download.client, download.web.url + PATH, consume, download.patience)
+        fetch_body(download.client, download.web.url + PATH, consume, download.budget)
 
     assert download.asked == [PLAIN]
 
 
 def test_every_fault_of_a_week_counts_against_the_same_attempts(download: Download) -> None:
-    download.patience = Patience(3, 60, 0.001)
+    download.budget = RetryBudget(3, 60, 0.001)
     with pytest.raises(GaveUp, match="3 attempts"):
         download(Answer(status=503), cut(etag=V1), Answer(status=500, etag=V1), good(etag=V1))
 
@@ -267,4 +267,4 @@ def test_a_source_too_slow_to_ever_end_is_tried_again() -> None:
             yield b"x"
 
     with pytest.raises(TryAgain, match="too slow to go on"):
-        list(not_too_slow(dripping(), "web.mta.info", window=0.1))
+        list(refuse_slow_chunks(dripping(), "web.mta.info", window=0.1))

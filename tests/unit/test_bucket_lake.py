@@ -8,7 +8,7 @@ import pytest
 
 from conftest import KEY
 from gcs import Fault, Gcs
-from lake_objects import made, patience, with_key
+from lake_objects import budget, made, with_key
 from mta_weekly.checksums import crc32c_of
 from mta_weekly.errors import GaveUp, LakeFailed
 from mta_weekly.lake.gcs import BucketLake
@@ -24,7 +24,7 @@ def bucket(gcs: Gcs) -> BucketLake:
 class TestBucket:
     def test_the_server_sees_precondition_checksum_and_type(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path) -> None:
         path, facts = made(tmp_path)
-        bucket.publish(path, KEY, facts, None, patience())
+        bucket.publish(path, KEY, facts, None, budget())
         upload = next(seen for seen in gcs.requests if seen.method == "POST")
         assert "ifGenerationMatch=0" in upload.path
         blob = gcs.objects["lake"][KEY]
@@ -36,21 +36,21 @@ class TestBucket:
         self, bucket: BucketLake, gcs: Gcs, tmp_path: Path
     ) -> None:
         path, facts = made(tmp_path)
-        bucket.publish(path, KEY, facts, None, patience())
-        seen, newer = bucket.find([KEY], patience())[KEY], facts.model_copy(update={"loaded_at": "later"})
+        bucket.publish(path, KEY, facts, None, budget())
+        seen, newer = bucket.find([KEY], budget())[KEY], facts.model_copy(update={"loaded_at": "later"})
         gcs.faults.append(Fault(on="patch", lost=True))
-        bucket.set_facts(KEY, seen, newer, patience())
-        assert bucket.find([KEY], patience())[KEY].facts == newer
-        bucket.set_facts(KEY, seen, facts, patience())  # of the same generation: what stands says the same of it
-        assert bucket.find([KEY], patience())[KEY].facts == newer
-        bucket.publish(path, KEY, facts, bucket.find([KEY], patience())[KEY], patience())
+        bucket.set_facts(KEY, seen, newer, budget())
+        assert bucket.find([KEY], budget())[KEY].facts == newer
+        bucket.set_facts(KEY, seen, facts, budget())  # of the same generation: what stands says the same of it
+        assert bucket.find([KEY], budget())[KEY].facts == newer
+        bucket.publish(path, KEY, facts, bucket.find([KEY], budget())[KEY], budget())
         with pytest.raises(LakeFailed, match="another run changed it meanwhile"):
-            bucket.set_facts(KEY, seen, newer, patience())
+            bucket.set_facts(KEY, seen, newer, budget())
 
     def test_a_work_file_that_rotted_is_not_sent(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path) -> None:
         path, facts = made(tmp_path)
         with pytest.raises(LakeFailed, match=r"the work file .* is not what was written"):
-            bucket.publish(path, KEY, facts.model_copy(update={"crc32c": "AAAAAA=="}), None, patience())
+            bucket.publish(path, KEY, facts.model_copy(update={"crc32c": "AAAAAA=="}), None, budget())
         assert KEY not in gcs.objects["lake"]
 
     def test_a_large_object_is_checked_before_it_shows(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path) -> None:
@@ -58,13 +58,13 @@ class TestBucket:
         path.write_bytes(os.urandom(9 << 20))
         _, facts = made(tmp_path)
         facts = facts.model_copy(update={"size": path.stat().st_size, "crc32c": crc32c_of(path)})
-        assert bucket.publish(path, KEY, facts, None, patience()).state == "landed"
+        assert bucket.publish(path, KEY, facts, None, budget()).state == "landed"
         assert any("crc32c=" in seen.headers.get("x-goog-hash", "") for seen in gcs.requests)
 
     def test_a_lost_answer_is_not_taken_for_another_run(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path) -> None:
         gcs.faults.append(Fault(lost=True, on="upload"))
         path, facts = made(tmp_path)
-        published = bucket.publish(path, KEY, facts, None, patience())
+        published = bucket.publish(path, KEY, facts, None, budget())
         assert published.state == "landed"
         assert published.found.facts == facts
 
@@ -72,7 +72,7 @@ class TestBucket:
     def test_passing_faults_pass(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path, status: int) -> None:
         gcs.faults.extend([Fault(status=status, on="list"), Fault(status=status, on="upload")])
         path, facts = made(tmp_path)
-        spare = patience()
+        spare = budget()
         assert bucket.find([KEY], spare) == {}
         assert bucket.publish(path, KEY, facts, None, spare).state == "landed"
         assert spare.failures == 2
@@ -80,16 +80,16 @@ class TestBucket:
     def test_the_bucket_may_ask_to_wait(self, bucket: BucketLake, gcs: Gcs) -> None:
         gcs.faults.append(Fault(status=429, on="list", headers={"Retry-After": "11"}))
         with pytest.raises(GaveUp, match=r"was asked to wait 11 s and may wait 10 s in all"):
-            bucket.find([KEY], patience())
+            bucket.find([KEY], budget())
 
     def test_no_keys_are_no_request(self, bucket: BucketLake, gcs: Gcs) -> None:
-        assert bucket.find([], patience()) == {}
+        assert bucket.find([], budget()) == {}
         assert gcs.requests == []
 
     def test_a_fault_that_stays_is_given_up(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path) -> None:
         gcs.faults.append(Fault(status=503, times=99, on="upload"))
         with pytest.raises(GaveUp, match=r"gave up after 3 attempts"):
-            bucket.publish(*with_key(made(tmp_path)), None, patience())
+            bucket.publish(*with_key(made(tmp_path)), None, budget())
         assert KEY not in gcs.objects["lake"]
 
     def test_an_object_that_shows_wrong_after_the_upload_is_said(
@@ -101,16 +101,16 @@ class TestBucket:
 
         gcs.faults.append(Fault(before=swap, on="list"))
         with pytest.raises(LakeFailed, match=r"took it and shows"):
-            bucket.publish(*with_key(made(tmp_path)), None, patience())
+            bucket.publish(*with_key(made(tmp_path)), None, budget())
 
     def test_a_missing_bucket_is_said_before_anything_is_loaded(self, gcs: Gcs) -> None:
         with pytest.raises(LakeFailed, match=r"gs://nowhere/.*: the bucket is not there"):
-            BucketLake(google.cloud.storage.Client(project="test"), "nowhere").find([KEY], patience())
+            BucketLake(google.cloud.storage.Client(project="test"), "nowhere").find([KEY], budget())
 
     @pytest.mark.parametrize("permission", PERMISSIONS)
     def test_a_missing_permission_is_said(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path, permission: str) -> None:
         gcs.forbid.add(permission)
         with pytest.raises(LakeFailed, match=r"access refused .*Storage Object User"):
-            bucket.find([KEY], patience())
-            bucket.publish(*with_key(made(tmp_path)), None, patience())
+            bucket.find([KEY], budget())
+            bucket.publish(*with_key(made(tmp_path)), None, budget())
         assert gcs.objects["lake"] == {}

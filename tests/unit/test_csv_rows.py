@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from mta_weekly import csv_rows as lines
 from mta_weekly.content import check
-from mta_weekly.content.convert import convert
+from mta_weekly.content.convert import convert_week
 from mta_weekly.feeds.catalog import DAILY
+from mta_weekly.feeds.weeks import Week
 from tries import tries
 
 texts = st.text(st.sampled_from("ab,\"\n\r é東\t;'#"), max_size=12)
@@ -35,9 +36,9 @@ def as_needed(value: str) -> str:
 @settings(deadline=None, max_examples=tries(1000))
 def test_rows_are_counted_and_told_apart(table: list[list[str]]) -> None:
     body = quoted(table)
-    assert lines.count(body) == len(table)
-    assert [row for _, row in lines.records(body, quoted=True) if row] == [quoted([row])[:-1] for row in table]
-    starts = [at for at, row in lines.records(body, quoted=True) if row]
+    assert lines.count_rows(body) == len(table)
+    assert [row for _, row in lines.split_records(body, quoted=True) if row] == [quoted([row])[:-1] for row in table]
+    starts = [at for at, row in lines.split_records(body, quoted=True) if row]
     assert starts == [quoted(table[:n]).count(b"\n") for n in range(len(table))]
 
 
@@ -47,7 +48,7 @@ def test_a_cut_is_never_within_a_row(table: list[list[str]], data: st.DataObject
     body = quoted(table)
     at = data.draw(st.integers(0, len(body)))
     ends = [len(quoted(table[:n])) for n in range(len(table) + 1)]
-    assert lines.whole(body[:at], quoted=True) == max(end for end in ends if end <= at)
+    assert lines.find_end(body[:at], quoted=True) == max(end for end in ends if end <= at)
 
 
 @given(rows, st.integers(60, 300))
@@ -56,7 +57,7 @@ def test_blocks_are_whole_rows_wherever_the_chunks_end(table: list[list[str]], s
     body = quoted(table)
     try:
         pieces = [body[at : at + 7] for at in range(0, len(body), 7)]
-        found = [list(lines.blocks(chunks, True, size)) for chunks in ([body], pieces)]
+        found = [list(lines.cut_blocks(chunks, True, size)) for chunks in ([body], pieces)]
     except lines.TooLong:
         assert max(len(quoted([row])) for row in table) > size
         return
@@ -67,8 +68,8 @@ def test_blocks_are_whole_rows_wherever_the_chunks_end(table: list[list[str]], s
 
 
 def test_a_quote_that_is_never_closed_takes_no_time() -> None:
-    assert lines.whole(b'"' + b"\n" * 1_000_000, quoted=True) == 0
-    assert lines.whole(b'a\n"' + b'""\n' * 300_000, quoted=True) == 2
+    assert lines.find_end(b'"' + b"\n" * 1_000_000, quoted=True) == 0
+    assert lines.find_end(b'a\n"' + b'""\n' * 300_000, quoted=True) == 2
 
 
 @pytest.mark.parametrize("block", [check.BLOCK, 400])
@@ -82,7 +83,9 @@ def test_a_quoted_value_of_any_text_comes_out_as_it_went_in(
     published = [["2026-09-05T00:00:00.000", mode, count] for _, mode, count in [*table, ["", "x", "y"]]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(check, "BLOCK", block)
-        content = convert([quoted([["date", "mode", "count"]]), quoted(published)], feed, "260912", path)
+        content = convert_week(
+            [quoted([["date", "mode", "count"]]), quoted(published)], feed, Week.named("260912"), path
+        )
     wanted = "".join(",".join(map(as_needed, row)) + "\n" for row in [["DATE", "MODE", "COUNT"], *published])
     assert gzip.decompress(path.read_bytes()).decode() == wanted
     assert content.rows == len(published)

@@ -6,14 +6,15 @@ import pytest
 
 from made_feeds import LATER
 from mta_weekly.feeds.catalog import RIDERSHIP, TURNSTILE, feed_named
-from mta_weekly.feeds.weeks import expected_on, label, newest_complete, saturdays
+from mta_weekly.feeds.plans import expected_on
+from mta_weekly.feeds.weeks import Week, list_weeks
 
 
 def test_auto_is_turnstile_while_it_was_published_and_ridership_after() -> None:
     auto = feed_named("auto")
-    weeks, last = saturdays(date(2010, 5, 8), LATER), date(2024, 2, 17)
-    assert [week for week in weeks if auto.of(week) is TURNSTILE] == [week for week in weeks if week <= last]
-    assert {auto.of(week).name for week in weeks} == {"turnstile", "ridership"}
+    weeks, last = list_weeks(date(2010, 5, 8), LATER), Week.named("240217")
+    assert [week for week in weeks if auto.feed_of(week) is TURNSTILE] == [week for week in weeks if week <= last]
+    assert {auto.feed_of(week).name for week in weeks} == {"turnstile", "ridership"}
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_auto_is_turnstile_while_it_was_published_and_ridership_after() -> None:
     ],
 )
 def test_a_week_is_complete_with_its_last_hour(last: str, week: str) -> None:
-    assert label(newest_complete(datetime.fromisoformat(last), RIDERSHIP.sources[0].step)) == week
+    assert RIDERSHIP.sources[0].complete_week(datetime.fromisoformat(last)).label == week
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from conftest import KEY
-from lake_objects import made, patience, with_key
+from lake_objects import budget, made, with_key
 from mta_weekly.errors import LakeFailed
 from mta_weekly.lake.folder import FolderLake
 
@@ -19,8 +19,8 @@ class TestFolder:
         (tmp_path / "lake" / "turnstile").mkdir()
         (tmp_path / "lake" / ".mta-etl" / "turnstile-240106.csv.gz.part").write_bytes(b"half")
         (tmp_path / "lake" / f"{KEY}.json").write_text(facts.model_dump_json())
-        assert lake.find([KEY], patience()) == {}
-        lake.publish(path, KEY, facts, None, patience())
+        assert lake.find([KEY], budget()) == {}
+        lake.publish(path, KEY, facts, None, budget())
         assert not list((tmp_path / "lake").rglob("*.part"))
         names = sorted(each.name for each in (tmp_path / "lake" / "turnstile").iterdir())
         assert names == ["240106.csv.gz", "240106.csv.gz.json"]
@@ -29,9 +29,9 @@ class TestFolder:
     def test_facts_that_cannot_be_read_count_as_absent(self, tmp_path: Path, rot: str) -> None:
         lake = FolderLake(tmp_path / "lake")
         lake.prepare()
-        lake.publish(*with_key(made(tmp_path)), None, patience())
+        lake.publish(*with_key(made(tmp_path)), None, budget())
         (tmp_path / "lake" / f"{KEY}.json").write_text(rot)
-        assert lake.find([KEY], patience())[KEY].facts is None
+        assert lake.find([KEY], budget())[KEY].facts is None
 
     def test_a_folder_that_cannot_be_made_says_so(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")

@@ -10,7 +10,7 @@ import pytest
 from gcp_storage_emulator.server import create_server
 
 from conftest import KEY
-from lake_objects import made, patience, with_key
+from lake_objects import budget, made, with_key
 from mta_weekly.errors import LakeFailed
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.lake.gcs import BucketLake
@@ -34,16 +34,16 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def content(lake: Lake, folder: Path, key: str = KEY) -> bytes:
-    lake.read(key, folder / "read.gz", patience())
+    lake.read(key, folder / "read.gz", budget())
     return gzip.decompress((folder / "read.gz").read_bytes())
 
 
 def test_a_published_object_is_there_whole_with_its_facts(lake: Lake, tmp_path: Path) -> None:
     path, facts = made(tmp_path)
     lake.prepare()
-    assert lake.find([KEY], patience()) == {}
-    published = lake.publish(path, KEY, facts, None, patience())
-    found = lake.find([KEY, "turnstile/240113.csv.gz"], patience())
+    assert lake.find([KEY], budget()) == {}
+    published = lake.publish(path, KEY, facts, None, budget())
+    found = lake.find([KEY, "turnstile/240113.csv.gz"], budget())
     assert published.state == "landed"
     assert found == {KEY: published.found}
     assert found[KEY].facts == facts
@@ -52,12 +52,12 @@ def test_a_published_object_is_there_whole_with_its_facts(lake: Lake, tmp_path: 
 
 def test_forcing_replaces_the_object_that_was_seen(lake: Lake, tmp_path: Path) -> None:
     lake.prepare()
-    lake.publish(*with_key(made(tmp_path)), None, patience())
-    seen = lake.find([KEY], patience())[KEY]
+    lake.publish(*with_key(made(tmp_path)), None, budget())
+    seen = lake.find([KEY], budget())[KEY]
     path, facts = made(tmp_path, b",CA\n0,B001\n1,B002\n", "run-2")
-    assert lake.publish(path, KEY, facts, seen, patience()).state == "replaced"
+    assert lake.publish(path, KEY, facts, seen, budget()).state == "replaced"
     assert content(lake, tmp_path) == b",CA\n0,B001\n1,B002\n"
-    assert lake.find([KEY], patience())[KEY].facts == facts
+    assert lake.find([KEY], budget())[KEY].facts == facts
 
 
 HONEST = ["folder", "bucket", "bucket with a folder"]  # the public emulator ignores preconditions
@@ -66,8 +66,8 @@ HONEST = ["folder", "bucket", "bucket with a folder"]  # the public emulator ign
 @pytest.mark.parametrize("lake", HONEST, indirect=True)
 def test_an_object_is_never_written_over(lake: Lake, tmp_path: Path) -> None:
     lake.prepare()
-    first = lake.publish(*with_key(made(tmp_path)), None, patience())
-    other = lake.publish(*with_key(made(tmp_path, b",CA\n0,Z\n", "run-2")), None, patience())
+    first = lake.publish(*with_key(made(tmp_path)), None, budget())
+    other = lake.publish(*with_key(made(tmp_path, b",CA\n0,Z\n", "run-2")), None, budget())
     assert other.state == "there"
     assert other.found == first.found
     assert content(lake, tmp_path) == b",CA\n0,A002\n"
@@ -76,11 +76,11 @@ def test_an_object_is_never_written_over(lake: Lake, tmp_path: Path) -> None:
 @pytest.mark.parametrize("lake", HONEST, indirect=True)
 def test_forcing_leaves_an_object_alone_that_was_replaced_meanwhile(lake: Lake, tmp_path: Path) -> None:
     lake.prepare()
-    lake.publish(*with_key(made(tmp_path)), None, patience())
-    seen = lake.find([KEY], patience())[KEY]
-    lake.publish(*with_key(made(tmp_path, b",CA\n0,B\n", "run-2")), seen, patience())
+    lake.publish(*with_key(made(tmp_path)), None, budget())
+    seen = lake.find([KEY], budget())[KEY]
+    lake.publish(*with_key(made(tmp_path, b",CA\n0,B\n", "run-2")), seen, budget())
     with pytest.raises(LakeFailed, match=r"another run changed it meanwhile"):
-        lake.publish(*with_key(made(tmp_path, b",CA\n0,C\n", "run-3")), seen, patience())
+        lake.publish(*with_key(made(tmp_path, b",CA\n0,C\n", "run-3")), seen, budget())
     assert content(lake, tmp_path) == b",CA\n0,B\n"
 
 
@@ -93,7 +93,7 @@ def test_of_many_at_once_exactly_one_creates(lake: Lake, tmp_path: Path) -> None
 
     def publish(file: tuple[Path, Facts]) -> None:
         together.wait()
-        states.append(lake.publish(*with_key(file), None, patience()).state)
+        states.append(lake.publish(*with_key(file), None, budget()).state)
 
     threads = [threading.Thread(target=publish, args=(file,)) for file in files]
     for thread in threads:
@@ -101,7 +101,7 @@ def test_of_many_at_once_exactly_one_creates(lake: Lake, tmp_path: Path) -> None
     for thread in threads:
         thread.join()
     assert sorted(states) == ["landed"] + ["there"] * 7
-    facts = lake.find([KEY], patience())[KEY].facts
+    facts = lake.find([KEY], budget())[KEY].facts
     assert facts is not None
     assert content(lake, tmp_path) == f",CA\n0,{facts.flow_run_id.removeprefix('run-')}\n".encode()
 
@@ -109,13 +109,13 @@ def test_of_many_at_once_exactly_one_creates(lake: Lake, tmp_path: Path) -> None
 def test_facts_that_do_not_fit_count_as_absent_and_can_be_set(lake: Lake, tmp_path: Path) -> None:
     path, facts = made(tmp_path)
     lake.prepare()
-    lake.publish(path, KEY, facts.model_copy(update={"rows": 7}), None, patience())
-    seen = lake.find([KEY], patience())[KEY]
-    lake.set_facts(KEY, seen, facts.model_copy(update={"size": 1}), patience())
-    seen = lake.find([KEY], patience())[KEY]
+    lake.publish(path, KEY, facts.model_copy(update={"rows": 7}), None, budget())
+    seen = lake.find([KEY], budget())[KEY]
+    lake.set_facts(KEY, seen, facts.model_copy(update={"size": 1}), budget())
+    seen = lake.find([KEY], budget())[KEY]
     assert seen.facts is None
-    lake.set_facts(KEY, seen, facts, patience())
-    assert lake.find([KEY], patience())[KEY].facts == facts
+    lake.set_facts(KEY, seen, facts, budget())
+    assert lake.find([KEY], budget())[KEY].facts == facts
 
 
 @pytest.mark.parametrize("key", ["turnstile/240113.csv.gz", "ridership/240106.csv.gz", "240106.csv.gz"])
@@ -130,11 +130,11 @@ def test_facts_of_another_object_count_as_absent(tmp_path: Path, key: str) -> No
 @pytest.mark.parametrize("lake", HONEST, indirect=True)
 def test_removing_takes_the_object_that_was_seen_only(lake: Lake, tmp_path: Path) -> None:
     lake.prepare()
-    lake.publish(*with_key(made(tmp_path)), None, patience())
-    seen = lake.find([KEY], patience())[KEY]
-    lake.publish(*with_key(made(tmp_path, b",CA\n0,B\n", "run-2")), seen, patience())
-    lake.remove(KEY, seen, patience())
+    lake.publish(*with_key(made(tmp_path)), None, budget())
+    seen = lake.find([KEY], budget())[KEY]
+    lake.publish(*with_key(made(tmp_path, b",CA\n0,B\n", "run-2")), seen, budget())
+    lake.remove(KEY, seen, budget())
     assert content(lake, tmp_path) == b",CA\n0,B\n"
-    lake.remove(KEY, lake.find([KEY], patience())[KEY], patience())
-    assert lake.find([KEY], patience()) == {}
-    lake.remove(KEY, seen, patience())
+    lake.remove(KEY, lake.find([KEY], budget())[KEY], budget())
+    assert lake.find([KEY], budget()) == {}
+    lake.remove(KEY, seen, budget())

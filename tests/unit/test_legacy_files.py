@@ -12,9 +12,10 @@ import pytest
 
 from legacy_files import BIG, SATURDAY, SMALL, WEEK, group, line, published, unrolled
 from mta_weekly.content import check
-from mta_weekly.content.convert import convert, examine
+from mta_weekly.content.convert import convert_week, examine_object
 from mta_weekly.errors import Refused
 from mta_weekly.feeds.catalog import TURNSTILE
+from mta_weekly.feeds.weeks import Week
 from weekly_files import Load
 from weeks import make_legacy_week, make_week
 
@@ -52,8 +53,8 @@ def test_a_week_is_unrolled_in_its_order(load_legacy: Load, body: bytes) -> None
 
 def test_a_legacy_week_has_the_rows_of_the_same_week_as_published_later(load_legacy: Load, tmp_path: Path) -> None:
     """Both forms of the same audits: the same object, but for what was not published then."""
-    form = TURNSTILE.sources[0].form
-    convert([make_week(SATURDAY, 500)], TURNSTILE, WEEK, tmp_path / "later.csv.gz", form=form)
+    dialect = TURNSTILE.sources[0].dialect
+    convert_week([make_week(SATURDAY, 500)], TURNSTILE, Week.named(WEEK), tmp_path / "later.csv.gz", dialect=dialect)
     later = csv.reader(io.StringIO(gzip.decompress((tmp_path / "later.csv.gz").read_bytes()).decode()))
 
     rows = [[*row[:4], "", "", "", *row[7:]] for row in itertools.islice(later, 1, None)]
@@ -137,9 +138,9 @@ def test_a_later_week_in_the_old_form_is_refused(load_legacy: Load, saturday: da
 
 def test_an_object_read_again_is_known_as_it_was(load_legacy: Load, tmp_path: Path) -> None:
     known, _ = load_legacy(BIG)
-    assert examine(tmp_path / "object.csv.gz", TURNSTILE, WEEK) == known
+    assert examine_object(tmp_path / "object.csv.gz", TURNSTILE, Week.named(WEEK)) == known
 
     packed = gzip.compress(SMALL)
     (tmp_path / "object.csv.gz").write_bytes(packed)
     with pytest.raises(Refused, match="header"):
-        examine(tmp_path / "object.csv.gz", TURNSTILE, WEEK)
+        examine_object(tmp_path / "object.csv.gz", TURNSTILE, Week.named(WEEK))

@@ -16,13 +16,15 @@ from conftest import FILE, KEY, WEEK, expected, small_week
 from gcs import Gcs
 from mta_weekly.errors import EtlError
 from mta_weekly.feeds.catalog import TURNSTILE
-from mta_weekly.fetch.client import web_client
+from mta_weekly.feeds.weeks import Week
+from mta_weekly.fetch.client import open_client
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.lake.gcs import BucketLake
-from mta_weekly.lake.objects import Lake, Published
-from mta_weekly.load import Load
+from mta_weekly.lake.objects import Lake, PublishResult
+from mta_weekly.lake_week import LakeWeek
+from mta_weekly.load import Load, Options
 from mta_weekly.outcomes import Outcome
-from mta_weekly.retry import Patience
+from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import Settings
 from web import Answer, Web
 
@@ -49,15 +51,17 @@ def lake(request: pytest.FixtureRequest, gcs: Gcs, tmp_path: Path) -> Lake:
 def run(lake: Lake, web: Web, tmp_path: Path) -> Iterator[Callable[..., Callable[[], Outcome]]]:
     """Start a run that downloads `published` now, and publishes when what is returned is called."""
     settings = Settings(turnstile_url=web.url, retry_base=0.001)
-    with web_client(settings) as client:
+    with open_client(settings) as client:
 
         def begin(published: bytes, name: str) -> Callable[[], Outcome]:
             folder = tmp_path / name
             folder.mkdir()
-            patience = Patience(3, 10, 0.001)
-            load = Load(WEEK, TURNSTILE, lake, lake.find([KEY], patience).get(KEY), folder, name, patience, TODAY)
+            budget = RetryBudget(3, 10, 0.001)
+            existing = lake.find([KEY], budget).get(KEY)
+            target = LakeWeek(Week.named(WEEK), TURNSTILE, lake, existing, folder, budget, name)
+            load = Load(target, Options(settings, TODAY, run_id=name, allow_bad_rows=5))
             web.serve(FILE, Answer(published))
-            local = load.make(client, settings, 5, lambda chunks, _, __: chunks)
+            local = load.make(client, lambda chunks, _, __: chunks)
             return lambda: load.publish(local)
 
         yield begin
@@ -65,16 +69,16 @@ def run(lake: Lake, web: Web, tmp_path: Path) -> Iterator[Callable[..., Callable
 
 def together(lake: Lake, folder: Path) -> int | None:
     """Check that object, facts and rows left out belong together; gives the line left out, where there is one."""
-    found = lake.find([KEY], Patience(1, 0, 0))[KEY]
-    aside = lake.find([f"rejected/{KEY}"], Patience(1, 0, 0)).get(f"rejected/{KEY}")
+    found = lake.find([KEY], RetryBudget(1, 0, 0))[KEY]
+    aside = lake.find([f"rejected/{KEY}"], RetryBudget(1, 0, 0)).get(f"rejected/{KEY}")
     assert found.facts is not None
     assert bool(found.facts.bad_rows) is bool(aside)
-    lake.read(KEY, folder / "object", Patience(1, 0, 0))
+    lake.read(KEY, folder / "object", RetryBudget(1, 0, 0))
     content = gzip.decompress((folder / "object").read_bytes())
     if not aside:
         assert content == expected(CLEAN)
         return None
-    lake.read(f"rejected/{KEY}", folder / "aside", Patience(1, 0, 0))
+    lake.read(f"rejected/{KEY}", folder / "aside", RetryBudget(1, 0, 0))
     (row,) = list(csv.reader(io.StringIO(gzip.decompress((folder / "aside").read_bytes()).decode())))[1:]
     at = int(row[0])
     assert content == expected("".join(line for number, line in enumerate(LINES, start=1) if number != at).encode())
@@ -116,7 +120,7 @@ def test_rows_left_out_by_a_run_that_died_before_its_object_do_not_stay(
 ) -> None:
     dying, publish = run(broken(7), "dying"), type(lake).publish
 
-    def die_at_the_object(self: Lake, path: Path, key: str, *rest: Any) -> Published:
+    def die_at_the_object(self: Lake, path: Path, key: str, *rest: Any) -> PublishResult:
         if key == KEY:
             raise KeyboardInterrupt
         return publish(self, path, key, *rest)
@@ -124,7 +128,7 @@ def test_rows_left_out_by_a_run_that_died_before_its_object_do_not_stay(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(type(lake), "publish", die_at_the_object)
         dying()
-    assert lake.find([f"rejected/{KEY}"], Patience(1, 0, 0))
+    assert lake.find([f"rejected/{KEY}"], RetryBudget(1, 0, 0))
     run(CLEAN, "next")()
     assert together(lake, tmp_path) is None
 
@@ -134,8 +138,8 @@ def test_a_run_that_meets_another_between_its_two_files_gives_way(
 ) -> None:
     slow, fast, find = run(broken(7), "slow"), run(broken(9), "fast"), type(lake).find
 
-    def find_late(self: Lake, keys: list[str], patience: Patience) -> dict[str, object]:
-        found = find(self, keys, patience)
+    def find_late(self: Lake, keys: list[str], budget: RetryBudget) -> dict[str, object]:
+        found = find(self, keys, budget)
         if keys == [KEY] and not met:
             met.append(1)
             fast()
@@ -156,9 +160,9 @@ def test_a_run_that_is_overtaken_between_its_two_files_takes_its_rows_back(
         run(CLEAN.replace(b"REGULAR", b"RECOVR AUD"), "before")()
     slow, fast, publish = run(broken(7), "slow"), run(CLEAN, "fast"), type(lake).publish
     waiting: list[tuple[Any, ...]] = []
-    ended: list[Published] = []
+    ended: list[PublishResult] = []
 
-    def interleaved(self: Lake, *arguments: Any) -> Published:
+    def interleaved(self: Lake, *arguments: Any) -> PublishResult:
         """The fast run waits with its object till the slow one has set its rows aside and is about to land its own."""
         if arguments[1] != KEY or ended:
             return publish(self, *arguments)

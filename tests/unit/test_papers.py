@@ -50,7 +50,7 @@ def test_every_wing_and_module_is_in_the_tree_once() -> None:
     """Each on a line of its own or among its like; nothing that is not there."""
     (tree,) = re.findall(r"^```\n(flows/etl_web_to_gcs\.py .*?)```$", PAGES["CONTRIBUTING.md"], re.M | re.S)
     drawn = re.findall(r"\b(\w+(?:\.py|/))(?= )", tree.partition("image bring flows/ alone")[2])
-    wings = {path.parts[0] + "/" for path in HOUSE if len(path.parts) > 1}
+    wings = {f"{folder}/" for path in HOUSE for folder in path.parts[:-1]}
     assert sorted(drawn) == sorted([*wings, *(path.name for path in HOUSE if path.name != "__init__.py")])
 
 

@@ -6,65 +6,59 @@ from typing import Any
 
 import pytest
 
-from made_feeds import LATER, LIVE, SLOW, TUESDAY, WEEK, feed, labels
+from made_feeds import LATER, LIVE, SLOW, TUESDAY, feed, labels
 from mta_weekly.errors import BadArgument
 from mta_weekly.feeds.catalog import TURNSTILE, Feed
-from mta_weekly.feeds.weeks import (
-    Asked,
-    Plan,
-    label,
-    newest_due,
-    plan_weeks,
-    saturday,
-)
+from mta_weekly.feeds.plans import PeriodRequest, Plan, newest_due, plan_weeks
+from mta_weekly.feeds.weeks import Week, list_weeks
 
 
 @pytest.mark.parametrize(
     ("asked", "weeks"),
     [
-        (Asked(), ["230325"]),
-        (Asked(limit_one=False), ["230325"]),
-        (Asked(2016), labels([date(2016, 1, 2) + n * WEEK for n in range(53)])),
-        (Asked(2022), labels([date(2022, 1, 1) + n * WEEK for n in range(53)])),
-        (Asked(2022, limit_one=False), labels([date(2022, 1, 1) + n * WEEK for n in range(53)])),
-        (Asked(2023, 3), ["230304", "230311", "230318", "230325"]),
-        (Asked(2023, 3, limit_one=False), ["230304", "230311", "230318", "230325"]),
-        (Asked(2022, 12), ["221203", "221210", "221217", "221224", "221231"]),
-        (Asked(2023, 3, 1), ["230304"]),
-        (Asked(2023, 3, 4), ["230304"]),
-        (Asked(2023, 3, 5), ["230311"]),
-        (Asked(2023, 3, 25), ["230325"]),
-        (Asked(2020, 2, 29), ["200229"]),
-        (Asked(2010, 5, 2), ["100508"]),
-        (Asked(2023, 3, 1, limit_one=False), ["230304", "230311", "230318", "230325"]),
-        (Asked(2023, 3, 12, limit_one=False), ["230318", "230325"]),
-        (Asked(2023, 3, 25, limit_one=False), ["230325"]),
-        (Asked(start=date(2023, 3, 4), end=date(2023, 3, 18)), ["230304", "230311", "230318"]),
-        (Asked(start=date(2023, 3, 5), end=date(2023, 3, 17)), ["230311"]),
-        (Asked(start=date(2023, 3, 4), end=date(2023, 3, 4)), ["230304"]),
-        (Asked(start=date(2022, 12, 25), end=date(2023, 1, 7)), ["221231", "230107"]),
+        (PeriodRequest(), ["230325"]),
+        (PeriodRequest(limit_one=False), ["230325"]),
+        (PeriodRequest(2016), labels(list_weeks(date(2016, 1, 1), date(2016, 12, 31)))),
+        (PeriodRequest(2022), labels(list_weeks(date(2022, 1, 1), date(2022, 12, 31)))),
+        (PeriodRequest(2022, limit_one=False), labels(list_weeks(date(2022, 1, 1), date(2022, 12, 31)))),
+        (PeriodRequest(2023, 3), ["230304", "230311", "230318", "230325"]),
+        (PeriodRequest(2023, 3, limit_one=False), ["230304", "230311", "230318", "230325"]),
+        (PeriodRequest(2022, 12), ["221203", "221210", "221217", "221224", "221231"]),
+        (PeriodRequest(2023, 3, 1), ["230304"]),
+        (PeriodRequest(2023, 3, 4), ["230304"]),
+        (PeriodRequest(2023, 3, 5), ["230311"]),
+        (PeriodRequest(2023, 3, 25), ["230325"]),
+        (PeriodRequest(2020, 2, 29), ["200229"]),
+        (PeriodRequest(2010, 5, 2), ["100508"]),
+        (PeriodRequest(2023, 3, 1, limit_one=False), ["230304", "230311", "230318", "230325"]),
+        (PeriodRequest(2023, 3, 12, limit_one=False), ["230318", "230325"]),
+        (PeriodRequest(2023, 3, 25, limit_one=False), ["230325"]),
+        (PeriodRequest(start=date(2023, 3, 4), end=date(2023, 3, 18)), ["230304", "230311", "230318"]),
+        (PeriodRequest(start=date(2023, 3, 5), end=date(2023, 3, 17)), ["230311"]),
+        (PeriodRequest(start=date(2023, 3, 4), end=date(2023, 3, 4)), ["230304"]),
+        (PeriodRequest(start=date(2022, 12, 25), end=date(2023, 1, 7)), ["221231", "230107"]),
     ],
 )
-def test_the_table_of_what_can_be_asked(asked: Asked, weeks: list[str]) -> None:
-    assert plan_weeks(asked, TURNSTILE, TUESDAY) == Plan(tuple(map(saturday, weeks)))
+def test_the_table_of_what_can_be_asked(asked: PeriodRequest, weeks: list[str]) -> None:
+    assert plan_weeks(asked, TURNSTILE, TUESDAY) == Plan(tuple(map(Week.named, weeks)))
 
 
 @pytest.mark.parametrize(
     ("asked", "feed", "today", "weeks", "not_due"),
     [
-        (Asked(2023), TURNSTILE, TUESDAY, ("230107", "230325", 12), ("230401", "231230", 40)),
-        (Asked(2023, 4), TURNSTILE, date(2023, 4, 8), ("230401", "230408", 2), ("230415", "230429", 3)),
-        (Asked(2023, 3, 20, limit_one=False), TURNSTILE, date(2023, 3, 22), None, ("230325", "230325", 1)),
-        (Asked(2023, 4), TURNSTILE, date(2023, 4, 1), ("230401", "230401", 1), ("230408", "230429", 4)),
-        (Asked(start=date(2023, 3, 20), end=date(2023, 4, 20)), TURNSTILE, TUESDAY, ("230325", "230325", 1),
+        (PeriodRequest(2023), TURNSTILE, TUESDAY, ("230107", "230325", 12), ("230401", "231230", 40)),
+        (PeriodRequest(2023, 4), TURNSTILE, date(2023, 4, 8), ("230401", "230408", 2), ("230415", "230429", 3)),
+        (PeriodRequest(2023, 3, 20, limit_one=False), TURNSTILE, date(2023, 3, 22), None, ("230325", "230325", 1)),
+        (PeriodRequest(2023, 4), TURNSTILE, date(2023, 4, 1), ("230401", "230401", 1), ("230408", "230429", 4)),
+        (PeriodRequest(start=date(2023, 3, 20), end=date(2023, 4, 20)), TURNSTILE, TUESDAY, ("230325", "230325", 1),
             ("230401", "230415", 3)),
-        (Asked(2026, 11), LIVE, LATER, ("261107", "261121", 3), ("261128", "261128", 1)),
-        (Asked(2026, 11), SLOW, LATER, ("261107", "261107", 1), ("261114", "261128", 3)),
-        (Asked(2026, 11), SLOW, date(2026, 11, 20), None, ("261107", "261128", 4)),
+        (PeriodRequest(2026, 11), LIVE, LATER, ("261107", "261121", 3), ("261128", "261128", 1)),
+        (PeriodRequest(2026, 11), SLOW, LATER, ("261107", "261107", 1), ("261114", "261128", 3)),
+        (PeriodRequest(2026, 11), SLOW, date(2026, 11, 20), None, ("261107", "261128", 4)),
     ],
 )  # fmt: skip
 def test_weeks_of_a_period_that_are_not_due_yet_are_named(
-    asked: Asked, feed: Feed, today: date, weeks: tuple | None, not_due: tuple
+    asked: PeriodRequest, feed: Feed, today: date, weeks: tuple | None, not_due: tuple
 ) -> None:
     found = plan_weeks(asked, feed, today)
 
@@ -76,17 +70,17 @@ def test_weeks_of_a_period_that_are_not_due_yet_are_named(
 @pytest.mark.parametrize(
     ("asked", "feed", "weeks", "outside"),
     [
-        (Asked(2010), TURNSTILE, ("100508", "101225", 34), ("100102", "100501", 18)),
-        (Asked(2024), TURNSTILE, ("240106", "240217", 7), ("240224", "241228", 45)),
-        (Asked(2024, 2), TURNSTILE, ("240203", "240217", 3), ("240224", "240224", 1)),
-        (Asked(2024, 2, 10, limit_one=False), TURNSTILE, ("240210", "240217", 2), ("240224", "240224", 1)),
-        (Asked(start=date(2010, 5, 1), end=date(2024, 2, 24)), TURNSTILE, ("100508", "240217", 720), 2),
-        (Asked(start=date(2024, 12, 20), end=date(2025, 1, 11)), LIVE, ("250104", "250111", 2),
+        (PeriodRequest(2010), TURNSTILE, ("100508", "101225", 34), ("100102", "100501", 18)),
+        (PeriodRequest(2024), TURNSTILE, ("240106", "240217", 7), ("240224", "241228", 45)),
+        (PeriodRequest(2024, 2), TURNSTILE, ("240203", "240217", 3), ("240224", "240224", 1)),
+        (PeriodRequest(2024, 2, 10, limit_one=False), TURNSTILE, ("240210", "240217", 2), ("240224", "240224", 1)),
+        (PeriodRequest(start=date(2010, 5, 1), end=date(2024, 2, 24)), TURNSTILE, ("100508", "240217", 720), 2),
+        (PeriodRequest(start=date(2024, 12, 20), end=date(2025, 1, 11)), LIVE, ("250104", "250111", 2),
             ("241221", "241228", 2)),
     ],
 )  # fmt: skip
 def test_of_a_period_partly_outside_the_coverage_both_parts_are_named(
-    asked: Asked, feed: Feed, weeks: tuple, outside: tuple | int
+    asked: PeriodRequest, feed: Feed, weeks: tuple, outside: tuple | int
 ) -> None:
     found = plan_weeks(asked, feed, LATER)
 
@@ -95,8 +89,8 @@ def test_of_a_period_partly_outside_the_coverage_both_parts_are_named(
     assert found.not_due == ()
 
 
-def shown(weeks: tuple[date, ...]) -> tuple[str, str, int] | None:
-    return (label(weeks[0]), label(weeks[-1]), len(weeks)) if weeks else None
+def shown(weeks: tuple[Week, ...]) -> tuple[str, str, int] | None:
+    return (weeks[0].label, weeks[-1].label, len(weeks)) if weeks else None
 
 
 @pytest.mark.parametrize(
@@ -113,25 +107,25 @@ def shown(weeks: tuple[date, ...]) -> tuple[str, str, int] | None:
     ],
 )
 def test_year_0_of_a_live_feed_is_the_newest_due_week(lag: int, today: date, week: str) -> None:
-    assert labels(plan_weeks(Asked(), feed(lag), today).weeks) == [week]
-    assert label(newest_due(feed(lag), today)) == week
+    assert labels(plan_weeks(PeriodRequest(), feed(lag), today).weeks) == [week]
+    assert newest_due(feed(lag), today).label == week
 
 
 @pytest.mark.parametrize("today", [date(2024, 2, 24), LATER])
 @pytest.mark.parametrize("catch_up", [1, 8])
 def test_year_0_of_a_retired_feed_names_its_last_week_and_its_replacement(today: date, catch_up: int) -> None:
     with pytest.raises(BadArgument, match=r"turnstile.*240217.*ridership"):
-        plan_weeks(Asked(catch_up=catch_up), TURNSTILE, today)
+        plan_weeks(PeriodRequest(catch_up=catch_up), TURNSTILE, today)
 
 
 def test_year_0_of_a_retired_feed_still_works_until_the_week_after_its_last() -> None:
-    assert labels(plan_weeks(Asked(), TURNSTILE, date(2024, 2, 23)).weeks) == ["240217"]
+    assert labels(plan_weeks(PeriodRequest(), TURNSTILE, date(2024, 2, 23)).weeks) == ["240217"]
 
 
 @pytest.mark.parametrize(("lag", "today"), [(0, date(2025, 1, 3)), (14, date(2025, 1, 17))])
 def test_year_0_before_the_first_week_is_due_does_not_call_the_feed_retired(lag: int, today: date) -> None:
     with pytest.raises(BadArgument, match="250104") as fault:
-        plan_weeks(Asked(), feed(lag), today)
+        plan_weeks(PeriodRequest(), feed(lag), today)
 
     assert "no more" not in str(fault.value)
     assert "None" not in str(fault.value)
@@ -149,7 +143,7 @@ def test_year_0_before_the_first_week_is_due_does_not_call_the_feed_retired(lag:
     ],
 )
 def test_catch_up_goes_back_from_the_newest_due_week(catch_up: int, feed: Feed, today: date, weeks: list[str]) -> None:
-    assert plan_weeks(Asked(catch_up=catch_up), feed, today) == Plan(tuple(map(saturday, weeks)))
+    assert plan_weeks(PeriodRequest(catch_up=catch_up), feed, today) == Plan(tuple(map(Week.named, weeks)))
 
 
 MARCH = {"year": 2023, "month": 3}
@@ -212,20 +206,21 @@ def test_a_bad_argument_names_its_value_the_rule_and_a_week_that_would_work(
     asked: dict[str, Any], feed: Feed, today: date, value: str, rule: str, nearest: str | None
 ) -> None:
     with pytest.raises(BadArgument) as fault:
-        plan_weeks(Asked(**asked), feed, today)
+        plan_weeks(PeriodRequest(**asked), feed, today)
 
     message = str(fault.value)
     assert value in message
     assert rule in message
-    named = [saturday(week) for week in re.findall(r"\b\d{6}\b", message)]
+    named = [Week.named(week) for week in re.findall(r"\b\d{6}\b", message)]
     work = [week for week in named if plan_of(week, feed, today) == [week]]
     assert work, f"names no week that would work: {message}"
-    assert nearest is None or saturday(nearest) in work
+    assert nearest is None or Week.named(nearest) in work
 
 
-def plan_of(week: date, feed: Feed, today: date) -> list[date]:
+def plan_of(week: Week, feed: Feed, today: date) -> list[Week]:
+    day = week.saturday
     try:
-        return list(plan_weeks(Asked(week.year, week.month, week.day), feed, today).weeks)
+        return list(plan_weeks(PeriodRequest(day.year, day.month, day.day), feed, today).weeks)
     except BadArgument:
         return []
 
@@ -241,22 +236,22 @@ def plan_of(week: date, feed: Feed, today: date) -> list[date]:
 )
 def test_half_an_order_is_a_bad_argument(asked: dict[str, Any], value: str, rule: str) -> None:
     with pytest.raises(BadArgument) as fault:
-        plan_weeks(Asked(**asked), TURNSTILE, TUESDAY)
+        plan_weeks(PeriodRequest(**asked), TURNSTILE, TUESDAY)
 
     assert value in str(fault.value)
     assert rule in str(fault.value)
 
 
 def test_a_range_without_an_end_in_sight_is_what_there_is_of_it() -> None:
-    found = plan_weeks(Asked(start=date(2026, 11, 1), end=date(9999, 12, 31)), LIVE, LATER)
+    found = plan_weeks(PeriodRequest(start=date(2026, 11, 1), end=date(9999, 12, 31)), LIVE, LATER)
 
     assert labels(found.weeks) == ["261107", "261114", "261121"]
-    assert found.not_due[:1] == (date(2026, 11, 28),)
+    assert found.not_due[:1] == (Week.named("261128"),)
 
 
 def test_a_run_says_what_it_is_asked_for_by_its_parameters() -> None:
-    asked = Asked.among({"year": 2023, "month": 3, "lake": "data/lake", "force": True, "catch_up": 2})
+    asked = PeriodRequest.among({"year": 2023, "month": 3, "lake": "data/lake", "force": True, "catch_up": 2})
 
-    assert asked == Asked(2023, 3, catch_up=2)
+    assert asked == PeriodRequest(2023, 3, catch_up=2)
     assert not asked.newest
-    assert Asked.among({"limit_one": False, "catch_up": 8}).newest
+    assert PeriodRequest.among({"limit_one": False, "catch_up": 8}).newest

@@ -17,10 +17,10 @@ def test_a_bar_shows_a_speed_only_where_bytes_are_received() -> None:
             console.print(progress._display.weeks)
         return capture.get()
 
-    with progress.shown(console), progress.counting(2):
-        progress.done(1, 500)  # as a backfill does, whose parts are loaded elsewhere
+    with progress.show_bars(console), progress.count_weeks(2):
+        progress.add_done(1, 500)  # as a backfill does, whose parts are loaded elsewhere
         assert "1 of 2 weeks" in weeks()
         assert "500 rows" in weeks()
         assert "MB/s" not in weeks()
-        assert b"".join(progress.watched(iter([b"12", b"3"]), WEEK, SimpleNamespace(size=3))) == b"123"
+        assert b"".join(progress.watch_download(iter([b"12", b"3"]), WEEK, SimpleNamespace(size=3))) == b"123"
         assert "MB/s" in weeks()

@@ -10,7 +10,7 @@ from hourly import TURNSTILE as TURNSTILE_COLUMNS
 from hourly import ridership_week, turnstile_rows
 from mta_weekly.errors import NotPublished, Refused
 from mta_weekly.feeds.catalog import RIDERSHIP, TURNSTILE
-from mta_weekly.feeds.weeks import label
+from mta_weekly.feeds.weeks import Week
 from socrata_weeks import (
     LIVE,
     MARCH,
@@ -45,7 +45,7 @@ def test_a_refresh_of_a_set_that_has_not_changed_only_looks(load: Loads, site: S
 
 def test_a_refresh_of_equal_content_updates_only_the_facts(load: Loads, site: Soda) -> None:
     load()
-    path = load.lake.folder / RIDERSHIP.key(label(SATURDAY))
+    path = load.lake.folder / RIDERSHIP.key(Week(SATURDAY))
     before, stat = load.facts(), path.stat()
     site.revise(LIVE, "UPDATE {set} SET ridership = '7' WHERE transit_timestamp > '2026-09-13'")
     outcome = load(refresh=True)
@@ -77,7 +77,7 @@ def test_a_refresh_replaces_what_was_revised_and_says_rows_and_sums(load: Loads,
 @pytest.mark.parametrize("facts", ["none", "without sums"])
 def test_a_refresh_knows_an_object_whose_facts_say_less(load: Loads, site: Soda, facts: str) -> None:
     load()
-    path = load.lake.folder / f"{RIDERSHIP.key(label(SATURDAY))}.json"
+    path = load.lake.folder / f"{RIDERSHIP.key(Week(SATURDAY))}.json"
     was = load.facts()
     kept = {name: value for name, value in was.items() if name not in ("sums", "empty", "source")}
     path.write_text("" if facts == "none" else json.dumps(kept))
@@ -97,7 +97,7 @@ def test_a_refresh_that_fails_leaves_the_object_and_says_so(load: Loads, site: S
 
 def test_a_refresh_of_a_damaged_object_says_so_before_anything_is_downloaded(load: Loads, site: Soda) -> None:
     load()
-    (load.lake.folder / RIDERSHIP.key(label(SATURDAY))).write_bytes(b"junk")
+    (load.lake.folder / RIDERSHIP.key(Week(SATURDAY))).write_bytes(b"junk")
     asked_before = len(site.queries)
     with pytest.raises(Refused, match=r"not a whole gzip file .*; --force loads it again"):
         load(refresh=True)

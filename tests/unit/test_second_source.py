@@ -10,9 +10,8 @@ from hourly import TURNSTILE as TURNSTILE_COLUMNS
 from hourly import turnstile_rows
 from mta_weekly.errors import EtlError, NotPublished, Refused
 from mta_weekly.feeds.catalog import TURNSTILE
-from mta_weekly.load import Load
-from mta_weekly.retry import Patience
-from socrata_weeks import MARCH, TODAY, Loads, published
+from mta_weekly.retry import RetryBudget
+from socrata_weeks import MARCH, Loads, published
 from soda import Fault, Soda
 from web import Answer, Web
 from weeks import make_week
@@ -20,13 +19,12 @@ from weeks import make_week
 pytest_plugins = ["socrata_weeks"]
 
 
-def test_the_lake_has_all_patience_again_after_a_host_that_is_gone(site: Soda, tmp_path: Path) -> None:
+def test_the_lake_has_all_of_its_budget_again_after_a_host_that_is_gone(site: Soda, tmp_path: Path) -> None:
     load = Loads(site, tmp_path, turnstile_url="http://127.0.0.1:1")
     site.put("ekwu-khcy", TURNSTILE_COLUMNS, turnstile_rows(published(MARCH)))
-    patience = Patience.of(load.settings, "")
-    part = Load("160312", TURNSTILE, load.lake, None, load.folder, "run", patience, TODAY)
-    part.make(load.client, load.settings, 0, lambda chunks, _, __: chunks)
-    assert patience.failures == 0
+    budget = RetryBudget.of(load.settings, "")
+    load.begin(TURNSTILE, MARCH, budget).make(load.client, lambda chunks, _, __: chunks)
+    assert budget.failures == 0
 
 
 def without_stations(body: bytes) -> bytes:

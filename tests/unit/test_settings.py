@@ -15,7 +15,8 @@ from mta_weekly.settings import ROOT, VERSION, Settings, new_york_today, read_se
 DEFAULTS = {
     "lake": None,
     "spool": ROOT / "data" / "spool",
-    "turnstile_url": "http://web.mta.info/developers/data/nyct/turnstile",
+    "turnstile_url": None,
+    "socrata_url": None,
     "retry_attempts": 5,
     "retry_wait": 60.0,
 }

@@ -9,9 +9,8 @@ import pytest
 from hourly import RIDERSHIP as COLUMNS
 from mta_weekly.errors import GaveUp, NotPublished, Refused, SourceFailed
 from mta_weekly.feeds.catalog import RIDERSHIP
-from mta_weekly.feeds.weeks import label
-from mta_weekly.load import Load
-from mta_weekly.retry import Patience
+from mta_weekly.feeds.weeks import Week
+from mta_weekly.retry import RetryBudget
 from socrata_weeks import (
     KEY,
     LIVE,
@@ -20,7 +19,6 @@ from socrata_weeks import (
     ROWS,
     SATURDAY,
     SITE,
-    TODAY,
     WEEK,
     Loads,
     asked,
@@ -105,7 +103,7 @@ def test_what_goes_on_must_be_the_rest_of_the_same(load: Loads, site: Soda) -> N
     assert load.content() == expected(in_order(WEEK))
     assert [parameters.get("$offset") for parameters in asked(site, ".csv")] == [None, "1700", None]
     site.fail(Fault(on=".csv", headers={"Last-Modified": "Wed, 09 Sep 2026 14:30:00 GMT"}))
-    (load.lake.folder / RIDERSHIP.key(label(SATURDAY))).unlink()
+    (load.lake.folder / RIDERSHIP.key(Week(SATURDAY))).unlink()
     load()
     assert len(asked(site, ".csv")) == 5
 
@@ -173,7 +171,7 @@ def test_a_last_line_without_its_end_is_whole_or_cut(load: Loads, site: Soda) ->
     assert full
     assert load.content() == expected(in_order(WEEK))
     site.fail(Fault(on=".csv", body=body[:-1], content_type="text/csv"))
-    (load.lake.folder / RIDERSHIP.key(label(SATURDAY))).unlink()
+    (load.lake.folder / RIDERSHIP.key(Week(SATURDAY))).unlink()
     load()
     assert len(asked(site, ".csv")) == 3
     assert load.content() == expected(in_order(WEEK))
@@ -199,7 +197,7 @@ def test_bad_rows_are_shown_and_may_be_left_out(load: Loads, site: Soda) -> None
         load()
     assert load(allow_bad_rows=1).rows == ROWS - 1
     assert load.content() == expected([row for row in in_order(WEEK) if row is not bad])
-    aside = gzip.decompress((load.lake.folder / "rejected" / RIDERSHIP.key(label(SATURDAY))).read_bytes()).decode()
+    aside = gzip.decompress((load.lake.folder / "rejected" / RIDERSHIP.key(Week(SATURDAY))).read_bytes()).decode()
     assert "9,RIDERSHIP 'many' is no number" in aside
 
 
@@ -209,14 +207,14 @@ def test_an_answer_that_does_not_end_is_left(load: Loads, site: Soda) -> None:
     body = header + b"".join(rows) * 100
     site.fail(Fault(on=".csv", body=body, content_type="text/csv"))
     received = []
-    part = Load(label(SATURDAY), RIDERSHIP, load.lake, None, load.folder, "run", Patience(2, 1, 0.001), TODAY)
+    part = load.begin(budget=RetryBudget(2, 1, 0.001))
 
     def watch(chunks: Iterator[bytes], *_: object) -> Iterator[bytes]:
         for chunk in chunks:
             received.append(len(chunk))
             yield chunk
 
-    assert part.make(load.client, load.settings, 0, watch).content.rows == ROWS
+    assert part.make(load.client, watch).profile.rows == ROWS
     assert sum(received) < 3 * len(header + b"".join(rows))
 
 

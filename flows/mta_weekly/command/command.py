@@ -13,7 +13,7 @@ from typing import Any
 from mta_weekly.command.console import show_lines
 from mta_weekly.command.flags import LANDED, NOT_LANDED, parse_flags
 from mta_weekly.command.interrupts import Interrupts
-from mta_weekly.errors import EtlError, sentence
+from mta_weekly.errors import EtlError, to_one_line
 from mta_weekly.lake.objects import BLOCK
 from mta_weekly.settings import read_settings
 
@@ -51,31 +51,18 @@ def run_command(
 
     try:
         with show_lines(interrupts):
-            if by_others or not parameters["dry_run"]:
-                prepare_prefect(by_others)
-            elif _may_be_a_block(parameters["lake"] or read_settings().lake):
-                with suppress(EtlError):  # the listing says so itself
-                    prepare_prefect(False)
             if parameters["dry_run"]:
-                for line in rehearse(**parameters):
-                    print(line, flush=True)
-                return LANDED
-            try:
-                state = flow(**parameters, return_state=True)
-            finally:
-                if interrupts.came:  # whatever Prefect has made of it
-                    raise KeyboardInterrupt
-            if "encountered an exception" in (state.message or ""):  # Prefect's words for one that nobody expected
-                print(f"the run failed: {sentence(state.message)}", file=sys.stderr)
-            return LANDED if state.is_completed() else NOT_LANDED
+                return _rehearse(rehearse, prepare_prefect, parameters, by_others)
+            prepare_prefect(by_others)
+            return _run(flow, parameters, interrupts)
     except httpx.HTTPError as error:
-        print(f"the Prefect API failed ({sentence(error)}); what has landed stays, run it again", file=sys.stderr)
+        print(f"the Prefect API failed ({to_one_line(error)}); what has landed stays, run it again", file=sys.stderr)
         return NOT_LANDED
     except json.JSONDecodeError:
         print("the Prefect API failed: its answer is no JSON; look at PREFECT_API_URL", file=sys.stderr)
         return NOT_LANDED
     except EtlError as error:
-        print(sentence(error), file=sys.stderr)
+        print(to_one_line(error), file=sys.stderr)
         return NOT_LANDED
     except BrokenPipeError:  # the reader of a listing has seen enough, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -84,6 +71,33 @@ def run_command(
         interrupts.end()
     finally:
         gc.freeze()  # everything ends with the process: no need to take it apart first, which takes another second
+
+
+def _rehearse(
+    rehearse: Callable[..., Iterator[str]],
+    prepare_prefect: Callable[[bool], None],
+    parameters: dict[str, Any],
+    by_others: bool,
+) -> int:
+    if by_others:
+        prepare_prefect(True)
+    elif _may_be_a_block(parameters["lake"] or read_settings().lake):
+        with suppress(EtlError):  # the listing says so itself
+            prepare_prefect(False)
+    for line in rehearse(**parameters):
+        print(line, flush=True)
+    return LANDED
+
+
+def _run(flow: Callable[..., Any], parameters: dict[str, Any], interrupts: Interrupts) -> int:
+    try:
+        state = flow(**parameters, return_state=True)
+    finally:
+        if interrupts.came:  # whatever Prefect has made of it
+            raise KeyboardInterrupt
+    if "encountered an exception" in (state.message or ""):  # Prefect's words for one that nobody expected
+        print(f"the run failed: {to_one_line(state.message)}", file=sys.stderr)
+    return LANDED if state.is_completed() else NOT_LANDED
 
 
 def _may_be_a_block(lake: str | None) -> bool:

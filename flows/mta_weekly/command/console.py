@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from mta_weekly.command import progress
 from mta_weekly.command.interrupts import Interrupts
+from mta_weekly.errors import EtlError
 
 
 @contextmanager
@@ -33,7 +34,7 @@ def show_lines(interrupts: Interrupts) -> Iterator[None]:
         handler = RichHandler(
             console=console, highlighter=NullHighlighter(), show_time=False, show_path=False, show_level=False
         )
-        bars = progress.shown(console)
+        bars = progress.show_bars(console)
     # What an interrupted run's downloads say of their client, which the end has closed, is no news of the source.
     handler.addFilter(lambda record: not interrupts.came or record.levelno < logging.WARNING)
     shown.addHandler(handler)
@@ -62,10 +63,4 @@ def _is_no_book_keeping(record: logging.LogRecord) -> bool:
     from httpx import HTTPError
 
     error = record.exc_info[1] if record.exc_info else None
-    return bool(error) and not any(isinstance(each, HTTPError) for each in _causes(error))
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error:
-        yield error
-        error = error.__cause__
+    return error is not None and not isinstance(error, HTTPError | EtlError)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from mta_weekly import backfill_parts
 from mta_weekly.errors import BadArgument
 from mta_weekly.feeds.catalog import AUTO, CHOICES, feed_named
-from mta_weekly.feeds.weeks import Asked, plan_weeks
+from mta_weekly.feeds.plans import PeriodRequest, plan_weeks
 from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK, check_name
 from mta_weekly.settings import LONGEST, VERSION, new_york_today, read_settings
 
@@ -112,7 +112,7 @@ def parse_flags(the_parser: argparse.ArgumentParser, arguments: Sequence[str]) -
     try:
         settings = read_settings()
         check_name(given["lake"] or settings.lake)
-        plan_weeks(Asked.among(given), feed_named(given["feed"]), new_york_today())
+        plan_weeks(PeriodRequest.among(given), feed_named(given["feed"]), new_york_today())
     except BadArgument as error:
         the_parser.error(str(error))
     return given

@@ -63,7 +63,7 @@ _display: Display | None = None  # while a person looks on
 
 
 @contextmanager
-def shown(console: Console) -> Iterator[None]:
+def show_bars(console: Console) -> Iterator[None]:
     """Show what happens on a terminal."""
     global _display
     display = Display(console)
@@ -76,7 +76,7 @@ def shown(console: Console) -> Iterator[None]:
 
 
 @contextmanager
-def counting(weeks: int) -> Iterator[None]:
+def count_weeks(weeks: int) -> Iterator[None]:
     """Show how many of so many weeks are done, as `done` counts them."""
     display = _display
     if display is None:
@@ -89,13 +89,13 @@ def counting(weeks: int) -> Iterator[None]:
         display.weeks.remove_task(bar)
 
 
-def done(weeks: int = 1, rows: int = 0) -> None:
+def add_done(weeks: int = 1, rows: int = 0) -> None:
     """Count weeks that have ended, and their rows."""
     if _display:
         _display.count(weeks, rows)
 
 
-def watched(chunks: Iterator[bytes], week: str, body: Any) -> Iterator[bytes]:
+def watch_download(chunks: Iterator[bytes], week: str, body: Any) -> Iterator[bytes]:
     """The same chunks of a `fetch.http.Body`, shown as they go by."""
     display = _display
     if display is None:

@@ -1,290 +1,204 @@
 """Is this a week of this feed? Blocks of whole rows in; checked tables out, or a refusal that names line and reason.
 
-The fast look at a block is pyarrow's; only a block that fails it is looked at row by row, to say which one is wrong.
-pyarrow, for it counts the fields of every row, where pandas fills short rows in silence, and takes a third of the time.
+Here is what takes more than a row: the header, the end, the order, the row numbers; `rows` judges each row by itself.
 Knows neither HTTP, nor files, nor the lake.
 """
 
-import csv
 import re
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from math import isfinite
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mta_weekly import csv_rows
-from mta_weekly.content.csv_tables import WHOLE, mapped, parse, plain
+from mta_weekly.content.csv_tables import map_texts
 from mta_weekly.content.header import check_header, refuse_page
-from mta_weekly.content.summary import SHOWN, BadRow, Content
-from mta_weekly.errors import Refused
+from mta_weekly.content.profile import SHOWN, BadRow, Tally, WeekProfile
+from mta_weekly.content.rows import RowJudge
+from mta_weekly.errors import BrokenBody, EtlError, Refused
 from mta_weekly.feeds.catalog import Feed
-from mta_weekly.feeds.sources import Form, OldForm
-from mta_weekly.feeds.weeks import days, saturday
+from mta_weekly.feeds.sources import CsvDialect
+from mta_weekly.feeds.weeks import Week
 
 BLOCK = 3 << 17  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks
-BLANK = " \t\r\n\v\f"  # what pyarrow's ascii trim strips
-NUMBER = r"(-?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?)?"  # or nothing
+PAGE = re.compile(r"<(!doctype|html|head|body)\b", re.IGNORECASE)
 
 
-@dataclass
-class Reading:
-    """The state of reading a file block by block: as `published` in a form, or again from the lake."""
+class WeekValidator:
+    """The state of reading a file block by block: as `published` in a dialect, or again from the lake.
 
-    feed: Feed
-    week: str
-    published: Form | None
-    keep: int = SHOWN  # bad rows remembered; more than are allowed need only be counted
-    rows: int = 0
-    bad_rows: int = 0
-    line: int = 0  # lines seen
-    last_line: bytes = b""
-    last_time: str = ""
-    bad: list[BadRow] = field(default_factory=list)
-    empty: Counter[str] = field(default_factory=Counter)
-    sums: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    Attributes:
+        bad: the first bad rows, `keep` at most; more than are allowed need only be counted.
+    """
 
-    def __post_init__(self) -> None:
-        self.form = self.published or self.feed.form
-        self.old = self.form if isinstance(self.form, OldForm) else None
-        self.numbered = self.feed.tidied and not self.published
-        self.names = [""] * self.numbered + list(self.feed.columns)
-        self.expected = str(len(self.names))
-        if self.old:
-            self.names = [*self.old.keys, *self.old.group]
-            self.expected = f"{len(self.old.keys)} and {len(self.old.group)} for each of 1 to {self.old.most} rows"
-        self.week_days = days(saturday(self.week))
-        self.days: dict[str, date] = {}  # of the rows, as the file writes them
-        self.day_at, self.counters_at, self.numbers_at = self.names.index(self.feed.day[0]), *(
-            [self.names.index(name) for name in names] for names in (self.feed.counters, self.feed.numbers)
-        )  # fmt: skip
+    def __init__(self, feed: Feed, week: Week, published: CsvDialect | None, keep: int = SHOWN) -> None:
+        self.feed, self.published, self.keep = feed, published, keep
+        self.dialect = published or feed.dialect
+        self.numbered = feed.tidied and not published
+        self.judge = RowJudge(feed, week, self.dialect, self.numbered)
+        self.tally, self.bad = Tally(feed), list[BadRow]()
+        self.line = 0  # lines seen
+        self._last_line, self._last_time = b"", ""
 
     @property
     def header(self) -> bytes:
         """The header line of the object."""
-        return (",".join([""] * self.feed.tidied + list(self.feed.columns)) + "\n").encode()
+        first = [""] if self.feed.tidied else []
+        return (",".join([*first, *self.feed.columns]) + "\n").encode()
 
     def take(self, block: bytes) -> pa.Table | None:
-        """Check a block of whole rows; the first one starts with the header, where the form has one.
+        """Check a block of whole rows; the first one starts with the header, where the dialect has one.
 
         Returns:
             Its rows in the columns of the feed, whatever the form of the file; None where no row is left. An object
             read again has its row numbers before them.
         """
         if self.line == 0:
-            refuse_page(block)
-            if self.old:
-                block = block.removeprefix(b"\xef\xbb\xbf")
-            else:
-                line, _, block = block.partition(b"\n")
-                self.line = 1
-                check_header(line, self.form if self.published else None, self.names)
-        lines_before = self.line
+            block = self._open(block)
+        before = self.line
         self.line += block.count(b"\n") + (block[-1:] not in (b"", b"\n"))
-        if not self.form.quoted:
+        _check_text(block, before)
+        if not self.dialect.quoted:
             self._check_end(block)
-        try:
-            rows = block
-            if self.old:
-                rows = b"\n".join(row for line in block.splitlines() for row in _unrolled(line, self.old))
-            table = self._parsed(rows)
-            self._check(table)
-        except (pa.ArrowInvalid, _Suspicious) as error:
-            block = self._without_bad_rows(block, lines_before, error)
-            try:
-                table = self._parsed(block)
-            except pa.ArrowInvalid as fault:
-                raise Refused(f"cannot be read as CSV after line {lines_before}: {fault}; nothing loaded") from fault
+        rows = self.judge.judge(block, before)
+        if rows.bad:
+            self._note(rows.bad, block)
+        if rows.foreign:
+            first, *_, last = (f"{day:{self.dialect.day}}" for day in self.judge.week_days)
+            line, text = rows.foreign
+            raise Refused(
+                f"line {line}: {self.feed.day[0]} {text!r} is not in the week, {first} to {last}; nothing loaded"
+            )
+        table = rows.good
         self._check_order(table)
-        self.rows += table.num_rows
+        if self.numbered and not self.bad:
+            self._check_numbers(table)
         if not table.num_rows:
             return None
-        table = self._in_columns(table)
-        self._count(table)
+        self.tally.days |= {
+            day for text in pc.unique(table[self.judge.day_at]).to_pylist() if (day := self.judge.read_day(text))
+        }
+        table = self._rename_columns(table)
+        self.tally.add(table)
         return table
 
-    def _parsed(self, block: bytes) -> pa.Table:
-        """The rows of a block as text; numbers without a fraction that says nothing."""
-        table = parse(block, self.names, self.form.quoted, self.feed.tidied)
-        for at in self.numbers_at if not self.form.quoted else [*self.numbers_at, *self.counters_at]:
-            table = table.set_column(at, self.names[at], mapped(table[at], plain))
-        return table
+    def _open(self, block: bytes) -> bytes:
+        """The first block without its header."""
+        refuse_page(block)
+        if self.judge.legacy:
+            return block.removeprefix(b"\xef\xbb\xbf")
+        line, _, block = block.partition(b"\n")
+        self.line = 1
+        check_header(line, self.published, self.judge.names)
+        return block
 
-    def _in_columns(self, table: pa.Table) -> pa.Table:
+    def _note(self, bad: list[BadRow], block: bytes) -> None:
+        """Count bad rows and remember the first ones.
+
+        Raises:
+            EtlError: they are no rows of a file, but what is left of one that broke.
+        """
+        for row in bad:
+            if PAGE.search(row.text):
+                raise self._broken(row, "an HTML page begins in the middle of the file")
+            values = [self.dialect.clean(value) for value in self.judge.split_values(row.text)]
+            if not self.judge.legacy and values == self.judge.names:
+                raise self._broken(row, "the header comes again, the file begins anew")
+        last = bad[-1]
+        ends_it = last.line == self.line or block.endswith(last.text.encode())
+        if ends_it and "," in last.text and block[-1:] not in (b"\n", b"\r"):
+            raise self._broken(last, "the last row is cut")
+        self.tally.bad_rows += len(bad)
+        self.bad += bad[: self.keep - len(self.bad)]
+
+    def _broken(self, row: BadRow, fault: str) -> EtlError:
+        return self._break(f"line {row.line}: {fault}: {row.text.strip()[:200]!r}; nothing loaded")
+
+    def _break(self, message: str) -> EtlError:
+        """What to raise for a body that broke: a source is asked again, an object stays what it is."""
+        return BrokenBody(message) if self.published else Refused(message)
+
+    def _rename_columns(self, table: pa.Table) -> pa.Table:
         """Rows as later weeks have them: days written as in the lake, and columns that an old form lacks empty."""
-        name, form = self.feed.day
-        found = {column: table[column] for column in self.names}
-        if form != self.form.day:
-            found[name] = mapped(table[name], lambda texts: pa.array([f"{self._day(t.as_py()):{form}}" for t in texts]))
-        if self.old:
+        name, written = self.feed.day
+        found = {column: table[column] for column in self.judge.names}
+        if written != self.dialect.day:
+            found[name] = map_texts(
+                table[name],
+                lambda texts: pa.array(
+                    [f"{self.judge.read_day(text.as_py()):{written}}" for text in texts], pa.string()
+                ),
+            )
+        if self.judge.legacy:
             empty = pa.repeat("", table.num_rows)
             found = {column: found.get(column, empty) for column in self.feed.columns}
         return pa.Table.from_arrays(list(found.values()), list(found))
-
-    def _count(self, table: pa.Table) -> None:
-        """Note what the facts say of the values."""
-        for name in self.feed.columns:
-            lengths = pc.binary_length(table[name])
-            if pc.min(lengths).as_py() == 0:
-                self.empty[name] += pc.sum(pc.equal(lengths, 0)).as_py()
-        for name in self.feed.summed:
-            numbers = table[name]
-            if self.empty[name]:
-                numbers = numbers.filter(pc.not_equal(numbers, ""))
-            self.sums[name] += pc.sum(pc.cast(numbers, pa.float64()), min_count=0).as_py()
-            if not isfinite(self.sums[name]):
-                raise Refused(f"{name} has a number beyond all measure; nothing loaded, look at the file")
 
     def _check_end(self, block: bytes) -> None:
         """Refuse a last line that was cut: it has no line end, and its counter lacks digits of the padding above it."""
         if not block:
             return
         end = block[block.rfind(b"\n", 0, block.rfind(b"\n", 0, -1)) + 1 :]  # a line or two: most blocks are long
-        lines = [self.last_line, *end.splitlines()]
-        self.last_line = lines[-1]
+        lines = [self._last_line, *end.splitlines()]
+        self._last_line = lines[-1]
         if block.endswith((b"\n", b"\r")):
             return
         above, last = (line.rpartition(b",")[2].strip() for line in lines[-2:])
-        if above.startswith(b"0") and len(last) < len(above):
+        if b"," in lines[-1] and above.startswith(b"0") and len(last) < len(above):
             shown = last[:40].decode(errors="replace")
-            raise Refused(f"line {self.line}, the last one, is cut in its value {shown!r}; nothing loaded")
+            raise self._break(f"line {self.line}, the last one, is cut in its value {shown!r}; nothing loaded")
 
-    def _check(self, table: pa.Table) -> None:
-        """Raise _Suspicious unless every number is one and every day one of the week's."""
-        if self.numbered:
-            numbers = pc.cast(pa.arange(self.rows, self.rows + table.num_rows), pa.string())
-            if not pc.all(pc.equal(table[0], numbers), min_count=0).as_py():
-                raise Refused("the row numbers have a gap: not a whole object")
-        for at in self.counters_at:
-            if not pc.all(pc.ascii_is_decimal(table[at]), min_count=0).as_py():
-                raise _Suspicious
-        for at in self.numbers_at:
-            if not pc.all(pc.match_substring_regex(pc.unique(table[at]), f"^{NUMBER}$"), min_count=0).as_py():
-                raise _Suspicious
-        if not all(map(self._day, pc.unique(table[self.day_at]).to_pylist())):
-            raise _Suspicious
-
-    def _day(self, text: str) -> date | None:
-        """The day of a row, where it is one of the week's and written as the form has it."""
-        if text not in self.days:
-            try:
-                moment = datetime.strptime(text, self.form.day)  # noqa: DTZ007 - the wall clock of New York
-            except ValueError:
-                return None
-            if moment.date() not in self.week_days or f"{moment:{self.form.day}}" != text:
-                return None
-            self.days[text] = moment.date()
-        return self.days[text]
+    def _check_numbers(self, table: pa.Table) -> None:
+        first = self.tally.rows
+        numbers = pc.cast(pa.arange(first, first + table.num_rows), pa.string())
+        if not pc.all(pc.equal(table[0], numbers), min_count=0).as_py():
+            raise Refused("the row numbers have a gap: not a whole object")
 
     def _check_order(self, table: pa.Table) -> None:
         """Refuse rows that go back in time, where they were asked for in its order: some were sent twice, or lack."""
-        if not (self.form.ordered and table.num_rows):
+        if not (self.dialect.ordered and table.num_rows):
             return
-        times = table[self.day_at].combine_chunks()
+        times = table[self.judge.day_at].combine_chunks()
         ends = times[0].as_py(), times[-1].as_py()
-        if ends[0] < self.last_time or not pc.all(pc.less_equal(times[:-1], times[1:]), min_count=0).as_py():
+        if ends[0] < self._last_time or not pc.all(pc.less_equal(times[:-1], times[1:]), min_count=0).as_py():
             raise Refused(f"the rows are not in the order of {self.feed.day[0]}; nothing loaded, try again later")
-        self.last_time = ends[1]
+        self._last_time = ends[1]
 
-    def _without_bad_rows(self, block: bytes, lines_before: int, error: Exception) -> bytes:
-        """Look at a suspicious block row by row: note its bad rows and return the others.
+    def summarize(self, file_sums: dict[str, Any]) -> WeekProfile:
+        """What is known at the end.
 
         Raises:
-            Refused: a fault of another kind.
+            Refused: there was not one row.
         """
-        kept, quoted = [], self.form.quoted
-        # Lines are numbered as editors count them.
-        records = ((lines_before + 1 + at, record) for at, record in csv_rows.records(block, quoted))
-        parts = ((at, part) for at, record in records for part in ([record] if quoted else record.split(b"\r")) if part)
-        for number, row in ((number, row) for number, part in parts for row in _unrolled(part, self.old)):
-            try:
-                text = row.decode()
-            except UnicodeDecodeError:
-                raise Refused(f"line {number} is not UTF-8: {row[:200]!r}") from error
-            fields = self._fields(text)
-            reason = self._fault(fields)
-            if reason:
-                self.bad_rows += 1
-                if len(self.bad) < self.keep:
-                    self.bad.append(BadRow(number, reason, text))
-            elif self._day(fields[self.day_at]) is None:
-                first, *_, last = (f"{day:{self.form.day}}" for day in self.week_days)
-                raise Refused(
-                    f"line {number}: {self.feed.day[0]} {fields[self.day_at]!r} is not in the week, "
-                    f"{first} to {last}; nothing loaded"
-                )
-            else:
-                kept.append(row)
-        return b"\n".join(kept) + b"\n"
-
-    def _fields(self, text: str) -> list[str]:
-        """The values of a row; as many as its form has them, or not."""
-        if not self.form.quoted:
-            return [value.strip(BLANK) for value in text.split(",")]
-        try:
-            fields = next(csv.reader([text.rstrip("\r")], strict=True), [])
-        except csv.Error:  # a quote that is not closed, or text after one that is
-            return []
-        return [value.strip(BLANK) for value in fields] if self.feed.tidied else fields
-
-    def _fault(self, fields: list[str]) -> str | None:
-        if not fields:
-            return "quotes that do not match"
-        if len(fields) != len(self.names):
-            return f"{len(fields)} fields, expected {self.expected}"
-        for at in self.counters_at:
-            value = re.sub(WHOLE.replace("$", r"\Z"), r"\1", fields[at]) if self.form.quoted else fields[at]
-            if not (value.isascii() and value.isdecimal()):
-                return f"{self.names[at]} {fields[at]!r} is no whole number"
-        for at in self.numbers_at:
-            if not re.fullmatch(NUMBER, fields[at], re.ASCII):
-                return f"{self.names[at]} {fields[at]!r} is no number"
-        return None
-
-    def content(self, sums: dict[str, Any]) -> Content:
-        """What is known at the end."""
         if not self.line:
             raise Refused("an empty body; nothing loaded, try again later" if self.published else "an empty file")
-        if not self.rows:
+        if not self.tally.rows:
             raise Refused("no rows; nothing loaded")
-        found = sorted(set(self.days.values()))
-        return Content(
-            self.rows, self.bad_rows, str(found[0]), str(found[-1]), len(found), **sums,
-            empty={name: count for name, count in self.empty.items() if count},
-            sums={name: int(total) if float(total).is_integer() else total for name, total in self.sums.items()},
-        )  # fmt: skip
+        return self.tally.summarize(file_sums)
 
 
-class _Suspicious(Exception):
-    """Some row of a block is not right; which one is for the slow look to say."""
+def _check_text(block: bytes, before: int) -> None:
+    """Refuse what is not UTF-8, with its line."""
+    if block.isascii():
+        return
+    try:
+        block.decode()
+    except UnicodeDecodeError as error:
+        start = block.rfind(b"\n", 0, error.start) + 1
+        line, _, _ = block[start:].partition(b"\n")
+        number = before + 1 + block.count(b"\n", 0, start)
+        raise Refused(f"line {number} is not UTF-8: {line[:200]!r}") from error
 
 
-def blocks(chunks: Iterable[bytes], form: Form) -> Iterator[bytes]:
+def cut_blocks(chunks: Iterable[bytes], dialect: CsvDialect) -> Iterator[bytes]:
     """Cut a stream into blocks of whole rows.
 
     Raises:
         Refused: it is no CSV file.
     """
     try:
-        yield from csv_rows.blocks(chunks, form.quoted, BLOCK)
+        yield from csv_rows.cut_blocks(chunks, dialect.quoted, BLOCK)
     except csv_rows.TooLong as error:
         refuse_page(error.args[0])
         raise Refused(f"a line of more than {BLOCK:,} bytes: not a CSV file") from error
-
-
-def _unrolled(line: bytes, form: OldForm | None) -> list[bytes]:
-    """The rows on a line, in a row's number of fields; one that does not hold whole groups as it is, in another number.
-
-    So what is no row is found by its number of fields, in every form.
-    """
-    if form is None:
-        return [line]
-    fields, keys, width = line.split(b","), len(form.keys), len(form.group)
-    groups, rest = divmod(len(fields) - keys, width)
-    if rest or not 1 <= groups <= form.most:
-        return [line]
-    return [b",".join(fields[:keys] + fields[at : at + width]) for at in range(keys, len(fields), width)]

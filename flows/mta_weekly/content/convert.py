@@ -19,13 +19,13 @@ from isal import igzip, isal_zlib
 from isal.igzip_lib import IsalError
 
 from mta_weekly.checksums import Crc32c, crc32c_of
-from mta_weekly.content.check import BLOCK, Reading, blocks
-from mta_weekly.content.csv_tables import written
-from mta_weekly.content.summary import SHOWN, BadRow, Content
-from mta_weekly.errors import Refused, SpoolFailed
+from mta_weekly.content.check import BLOCK, WeekValidator, cut_blocks
+from mta_weekly.content.csv_tables import write_rows
+from mta_weekly.content.profile import SHOWN, BadRow, WeekProfile
+from mta_weekly.errors import Refused, SpoolFailed, TooManyBadRows
 from mta_weekly.feeds.catalog import Feed
-from mta_weekly.feeds.sources import Form
-from mta_weekly.feeds.weeks import saturday
+from mta_weekly.feeds.sources import CsvDialect
+from mta_weekly.feeds.weeks import Week
 from mta_weekly.spool import cannot_write
 
 SLICE = 1 << 20  # bytes compressed at once; always the same cut, for isal's output depends on it
@@ -66,96 +66,111 @@ class GzipFile:
         return {"size": self.size, "crc32c": str(self._crc32c), "sha256": self._sha256.hexdigest()}
 
 
-def convert(
-    chunks: Iterable[bytes], feed: Feed, week: str, path: Path, allow_bad_rows: int = 0, form: Form | None = None
-) -> Content:
-    """Write a week's object to `path`, and the rows left out to `rejects(path)` where there are any.
+def convert_week(
+    chunks: Iterable[bytes],
+    feed: Feed,
+    week: Week,
+    path: Path,
+    allow_bad_rows: int = 0,
+    dialect: CsvDialect | None = None,
+) -> WeekProfile:
+    """Write a week's object to `path`, and the rows left out to `rejected_path(path)` where there are any.
 
     Args:
         chunks: the published file, cut anywhere.
-        week: yyMMdd; every row must lie in its seven days.
-        allow_bad_rows: how many rows with a wrong number of fields, or a number that is none, may be left out.
-        form: how they are written; without it, as the feed's first source writes them.
+        week: every row must lie in its seven days.
+        allow_bad_rows: how many rows with a wrong number of fields, or a value that is none of its kind, may be left
+            out.
+        dialect: how they are written; without it, as the feed's first source writes them.
 
     Raises:
         Refused: the content is not a week of this feed. What is at `path` is then worth nothing.
+        TooManyBadRows: likewise, for rows that may be left out.
+        BrokenBody: it is one that broke on its way.
         SpoolFailed: `path` cannot be written.
     """
-    form = form or feed.sources[0].form_of(saturday(week))
-    reading = Reading(feed, week, form, keep=max(SHOWN, allow_bad_rows))
-    sums = _write(path, lambda out: _pipeline(chunks, reading, out))
-    if reading.bad_rows > allow_bad_rows:
-        raise Refused(_too_many_bad_rows(reading, allow_bad_rows))
-    content = reading.content(sums)
-    if reading.bad:
-        _write(rejects(path), lambda out: _write_rejects(reading.bad, out))
-    return content
+    dialect = dialect or feed.sources[0].dialect_of(week)
+    validator = WeekValidator(feed, week, dialect, keep=max(SHOWN, allow_bad_rows))
+    sums = _write(path, lambda out: _pipeline(chunks, validator, out))
+    if validator.tally.bad_rows > allow_bad_rows:
+        raise TooManyBadRows(_describe_bad_rows(validator, allow_bad_rows), validator.tally.bad_rows)
+    profile = validator.summarize(sums)
+    if validator.bad:
+        _write(rejected_path(path), lambda out: _write_rejects(validator.bad, out))
+    return profile
 
 
-def rejects(path: Path) -> Path:
+def rejected_path(path: Path) -> Path:
     """Where the rows left out of `path` are kept: a gzip CSV of line, reason, text."""
     return path.with_name(f"rejected-{path.name}")
 
 
-def sums_of(path: Path) -> dict[str, Any]:
+def compute_sums(path: Path) -> dict[str, Any]:
     """The size, crc32c and sha256 of a small gzip file."""
     content = igzip.decompress(path.read_bytes())
     return {"size": path.stat().st_size, "crc32c": crc32c_of(path), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def examine(path: Path, feed: Feed, week: str) -> Content:
+def examine_object(path: Path, feed: Feed, week: Week) -> WeekProfile:
     """Read a finished object again and say what is known of it.
 
     Raises:
         Refused: it is not a whole object of that week.
     """
-    reading, sha = Reading(feed, week, published=None), hashlib.sha256()
+    validator, sha = WeekValidator(feed, week, published=None), hashlib.sha256()
     try:
         with igzip.open(path, "rb") as unpacked:
-            for block in blocks(iter(lambda: unpacked.read(BLOCK), b""), reading.form):
+            for block in cut_blocks(iter(lambda: unpacked.read(BLOCK), b""), validator.dialect):
                 sha.update(block)
-                reading.take(block)
+                validator.take(block)
     except (EOFError, OSError, IsalError) as error:  # type: ignore[misc] # its stub forgets the base class
         raise Refused(f"not a whole gzip file ({error})") from error
-    if reading.bad_rows:
-        raise Refused(_too_many_bad_rows(reading, 0))
-    return reading.content({"size": path.stat().st_size, "crc32c": crc32c_of(path), "sha256": sha.hexdigest()})
+    if validator.bad:
+        raise Refused(_describe_bad_rows(validator, 0))
+    return validator.summarize({"size": path.stat().st_size, "crc32c": crc32c_of(path), "sha256": sha.hexdigest()})
 
 
-def _pipeline(chunks: Iterable[bytes], reading: Reading, out: GzipFile) -> None:
-    """Receive here, parse in one thread, compress in another: each stage leaves the interpreter to the others."""
+def _pipeline(chunks: Iterable[bytes], validator: WeekValidator, out: GzipFile) -> None:
+    """Receive here, parse in one thread, write and compress in another: each leaves the interpreter to the others."""
     if "jemalloc" in pa.supported_memory_backends():
         pa.set_memory_pool(pa.jemalloc_memory_pool())  # holds 45 MiB less than the default one, at the same speed
+
+    def pack(table: pa.Table | None, quotes: bool) -> None:
+        if table is not None:
+            out.write(write_rows(table, quotes))
+
     with ThreadPoolExecutor(1) as parsing, ThreadPoolExecutor(1) as packing:
-        parsed: deque[Future[bytes | memoryview]] = deque()
-        packed: deque[Future[None]] = deque([packing.submit(out.write, reading.header)])
+        parsed: deque[tuple[Future[pa.Table | None], bool]] = deque()
+        packed: deque[Future[None]] = deque([packing.submit(out.write, validator.header)])
         try:
-            for block in blocks(chunks, reading.form):
-                parsed.append(parsing.submit(_cleaned, block, reading))
+            for block in cut_blocks(chunks, validator.dialect):
+                parsed.append((parsing.submit(_clean, block, validator), b'"' in block))
                 if len(parsed) > IN_FLIGHT:
-                    packed.append(packing.submit(out.write, parsed.popleft().result()))
+                    table, quotes = parsed.popleft()
+                    packed.append(packing.submit(pack, table.result(), quotes))
                 if len(packed) > IN_FLIGHT:
                     packed.popleft().result()
-            while parsed:
-                packed.append(packing.submit(out.write, parsed.popleft().result()))
-            while packed:
-                packed.popleft().result()
+            for table, quotes in parsed:
+                packed.append(packing.submit(pack, table.result(), quotes))
+            for future in packed:
+                future.result()
         finally:
             for stage in (parsing, packing):
                 stage.shutdown(wait=False, cancel_futures=True)
 
 
-def _cleaned(block: bytes, reading: Reading) -> bytes | memoryview:
+def _clean(block: bytes, validator: WeekValidator) -> pa.Table | None:
     """A block as the object has it: counters plain, rows numbered from 0 where the feed's are."""
-    first = reading.rows
-    table = reading.take(block)
+    first = validator.tally.rows
+    table = validator.take(block)
     if table is None:
-        return b""
-    columns = {"": pc.cast(pa.arange(first, reading.rows), pa.string())} if reading.feed.tidied else {}
-    columns |= {name: table[name] for name in table.column_names}
-    for name in reading.feed.counters:
+        return None
+    columns = {name: table[name] for name in table.column_names}
+    for name in validator.feed.counters:
         columns[name] = pc.ascii_lpad(pc.ascii_ltrim(table[name], "0"), width=1, padding="0")  # all zeros is one zero
-    return written(pa.Table.from_arrays(list(columns.values()), list(columns)), quotes=b'"' in block)
+    if validator.feed.tidied:
+        columns = {"": pc.cast(pa.arange(first, validator.tally.rows), pa.string()), **columns}
+    return pa.Table.from_arrays(list(columns.values()), list(columns))
 
 
 def _write_rejects(bad: list[BadRow], out: GzipFile) -> None:
@@ -177,9 +192,10 @@ def _write(path: Path, fill: Callable[[GzipFile], None]) -> dict[str, Any]:
     return out.sums
 
 
-def _too_many_bad_rows(reading: Reading, allowed: int) -> str:
+def _describe_bad_rows(validator: WeekValidator, allowed: int) -> str:
     """The sentence for more bad rows than are allowed."""
-    rows = "1 bad row" if reading.bad_rows == 1 else f"{reading.bad_rows:,} bad rows"
-    shown = "; ".join(map(str, reading.bad[:SHOWN]))
-    hint = f"--allow-bad-rows {reading.bad_rows} would leave them out" if reading.published else "the object is damaged"
+    count = validator.tally.bad_rows
+    rows = "1 bad row" if count == 1 else f"{count:,} bad rows"
+    shown = "; ".join(map(str, validator.bad[:SHOWN]))
+    hint = f"--allow-bad-rows {count} would leave them out" if validator.published else "the object is damaged"
     return f"{rows}, {allowed} allowed; {shown}; {hint}"

@@ -4,25 +4,25 @@ import csv
 import re
 
 from mta_weekly.errors import Refused
-from mta_weekly.feeds.sources import Form
+from mta_weekly.feeds.sources import CsvDialect
 
 
-def check_header(line: bytes, form: Form | None, names: list[str]) -> None:
-    """Compare the first line, cleaned where a form says how, with the names expected."""
+def check_header(line: bytes, dialect: CsvDialect | None, names: list[str]) -> None:
+    """Compare the first line, cleaned where a dialect says how, with the names expected."""
     text = line.decode(errors="replace").removeprefix("\ufeff").rstrip("\r")
-    found = next(csv.reader([text]), []) if form and form.quoted else text.split(",")
-    if form:
-        found = [form.clean(name) for name in found]
+    found = next(csv.reader([text]), []) if dialect and dialect.quoted else text.split(",")
+    if dialect:
+        found = [dialect.clean(name) for name in found]
     if found == names:
         return
     missing = [name for name in names if name not in found]
     unexpected = [name for name in found if name not in names]
     twice = sorted({name for name in found if found.count(name) > 1})
-    parts = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unexpected {_listed(unexpected)}"] * bool(unexpected)
-    parts += [f"twice {_listed(twice)}"] * bool(twice)
     moved = [name for name, expected in zip(found, names, strict=False) if name != expected]
+    faults = {"missing": ", ".join(missing), "unexpected": _listed(unexpected), "twice": _listed(twice)}
+    said = [f"{fault} {listed}" for fault, listed in faults.items() if listed] or [f"another order, {_listed(moved)}"]
     raise Refused(
-        f"the header has changed: {'; '.join(parts) or f'another order, {_listed(moved)}'}; "
+        f"the header has changed: {'; '.join(said)}; "
         f"expected {len(names)} columns, found {len(found)}; nothing loaded, look at the file before you load it"
     )
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from mta_weekly.errors import BadArgument
-from mta_weekly.feeds.sources import DAY, HOUR, MOMENT, WEEK, DataSet, Form, OldForm, Source, Table, WeeklyFile
+from mta_weekly.feeds.sources import MOMENT, CsvDialect, DataSet, LegacyDialect, Source, Table, WeeklyFile
+from mta_weekly.feeds.weeks import DAY, HOUR, WEEK, Week
 
 
 @dataclass(frozen=True)
@@ -20,17 +21,17 @@ class Coverage:
         lag: how long after its Saturday a week is published; then it is due.
     """
 
-    first: date
-    last: date | None = None
+    first: Week
+    last: Week | None = None
     lag: timedelta = timedelta(0)
 
-    def holds(self, saturday: date) -> bool:
+    def holds(self, week: Week) -> bool:
         """Whether the week lies between the first and the last one."""
-        return self.first <= saturday and (self.last is None or saturday <= self.last)
+        return self.first <= week and (self.last is None or week <= self.last)
 
-    def due_on(self, saturday: date) -> date:
+    def due_on(self, week: Week) -> date:
         """The first day on which the week should be there."""
-        return saturday + self.lag
+        return week.saturday + self.lag
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Feed:
         day: the column with the day of a row, and its strptime format in the lake.
         sources: where a week can be had, in order of preference.
         numbers: columns that hold other numbers, or nothing.
-        summed: those of both whose sums are among the facts of an object.
+        clocks: columns with a time of day, HH:MM:SS.
+        summed: those of the counters and numbers whose sums are among the facts of an object.
         tidied: whether the object has a row number first, and values without blanks around them; else it has every
             value as it was published.
         replaced_by: for a retired feed, where the data goes on.
@@ -56,15 +58,16 @@ class Feed:
     coverage: Coverage
     sources: tuple[Source, ...]
     numbers: tuple[str, ...] = ()
+    clocks: tuple[str, ...] = ()
     summed: tuple[str, ...] = ()
     tidied: bool = False
     replaced_by: str | None = None
 
-    def key(self, week: str) -> str:
+    def key(self, week: Week) -> str:
         """The name of a week's object in the lake."""
         return f"{self.name}/{week}.csv.gz"
 
-    def of(self, week: date) -> "Feed":
+    def feed_of(self, week: Week) -> "Feed":
         """The feed itself: see Succession."""
         return self
 
@@ -74,20 +77,20 @@ class Feed:
         return (self,)
 
     @property
-    def form(self) -> Form:
+    def dialect(self) -> CsvDialect:
         """How its objects are written."""
-        return Form(self.day[1], quoted=True)
+        return CsvDialect(self.day[1], quoted=True)
 
 
 @dataclass(frozen=True)
-class Succession:
+class FeedSequence:
     """Feeds that follow each other, in that order: the week decides which is meant."""
 
     name: str
     feeds: tuple[Feed, ...]
     replaced_by: None = None
 
-    def of(self, week: date) -> Feed:
+    def feed_of(self, week: Week) -> Feed:
         """The feed of a week: the first that has not ended before it."""
         return next(feed for feed in self.feeds if feed.coverage.last is None or week <= feed.coverage.last)
 
@@ -104,18 +107,20 @@ TURNSTILE = Feed(
     counters=("ENTRIES", "EXITS"),
     day=("DATE", "%m/%d/%Y"),
     # One file came before, 100505, a Wednesday: two weeks, from 04-17-10 on, that no Saturday names. It is outside.
-    coverage=Coverage(first=date(2010, 5, 8), last=date(2024, 2, 17)),
+    coverage=Coverage(first=Week.named("100508"), last=Week.named("240217")),
     sources=(
         WeeklyFile(
-            "turnstile_url",
-            "turnstile_{week}.txt",
-            Form("%m/%d/%Y", {"C/A": "CA"}),
-            OldForm(
+            base="http://web.mta.info/developers/data/nyct/turnstile",
+            file="turnstile_{week:%y%m%d}.txt",
+            override="MTA_TURNSTILE_URL",
+            dialect=CsvDialect("%m/%d/%Y", {"C/A": "CA"}, required=("CA", "UNIT", "SCP")),
+            legacy=LegacyDialect(
                 day="%m-%d-%y",
-                last=date(2014, 10, 11),
+                last=Week.named("141011"),
                 keys=("CA", "UNIT", "SCP"),
                 group=("DATE", "TIME", "DESC", "ENTRIES", "EXITS"),
                 most=8,
+                required=("CA", "UNIT", "SCP"),
             ),
         ),
         Table(
@@ -133,6 +138,7 @@ TURNSTILE = Feed(
             names={"c_a": "CA", "line_name": "LINENAME", "description": "DESC"},  # linename and desc in older sets
         ),
     ),
+    clocks=("TIME",),
     summed=("ENTRIES", "EXITS"),
     tidied=True,
     replaced_by="ridership (hourly, on data.ny.gov)",
@@ -149,7 +155,7 @@ RIDERSHIP = Feed(
     summed=("RIDERSHIP", "TRANSFERS"),
     day=("TRANSIT_TIMESTAMP", MOMENT),
     # Loaded on Wednesdays, with days that are about a week old: on a Saturday the week before the last is complete.
-    coverage=Coverage(first=date(2017, 1, 14), lag=2 * WEEK),
+    coverage=Coverage(first=Week.named("170114"), lag=2 * WEEK),
     sources=(
         Table(
             sets=(
@@ -172,7 +178,7 @@ DAILY = Feed(
     summed=("COUNT",),
     day=("DATE", MOMENT),
     # About a day behind, some modes more; a week later all are there.
-    coverage=Coverage(first=date(2020, 3, 14), lag=WEEK),
+    coverage=Coverage(first=Week.named("200314"), lag=WEEK),
     sources=(
         Table((DataSet("sayj-mze2", date(2020, 3, 1)),), time="date", key=("date", "mode"), step=DAY, at_once=False),
     ),
@@ -180,10 +186,10 @@ DAILY = Feed(
 
 FEEDS = {feed.name: feed for feed in (TURNSTILE, RIDERSHIP, DAILY)}
 AUTO = "auto"  # the week decides which feed
-CHOICES = {AUTO: Succession(AUTO, (TURNSTILE, RIDERSHIP))} | FEEDS
+CHOICES = {AUTO: FeedSequence(AUTO, (TURNSTILE, RIDERSHIP))} | FEEDS
 
 
-def feed_named(name: str) -> Feed | Succession:
+def feed_named(name: str) -> Feed | FeedSequence:
     """The feed of that name, or with `auto` those that follow each other.
 
     Raises:
@@ -193,8 +199,3 @@ def feed_named(name: str) -> Feed | Succession:
     if feed is None:
         raise BadArgument(f"feed {name!r}: there is no such feed; choose one of {', '.join(CHOICES)}.")
     return feed
-
-
-def tells_newest(feed: Feed | Succession) -> bool:
-    """Whether the source says which week is its newest."""
-    return isinstance(feed.feeds[-1].sources[0], Table)

@@ -1,20 +1,20 @@
-"""What a source is, as data: a file a week, or a table at a Socrata site; and the form in which it writes rows.
+"""What a source is, as data: a file a week, or a table at a Socrata site; and how it writes rows.
 
 Knows no transport, no lake and no clock.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from typing import ClassVar
 
-from mta_weekly.settings import Settings
+from mta_weekly.feeds.weeks import DAY, WEEK, Week
 
-HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 MOMENT = "%Y-%m-%dT%H:%M:%S.000"  # how data.ny.gov writes a day or an hour: New York's wall clock, without a zone
 
 
 @dataclass(frozen=True)
-class Form:
+class CsvDialect:
     """How rows are written, by a source or in the lake.
 
     Attributes:
@@ -23,6 +23,7 @@ class Form:
         upper: whether names are written in lower case where the feed has upper case.
         quoted: whether values may stand in quotes (RFC 4180); else every comma is a border, and a quote is text.
         ordered: whether rows come in the order of the day column.
+        required: columns whose values are never empty.
     """
 
     day: str
@@ -30,12 +31,13 @@ class Form:
     upper: bool = False
     quoted: bool = False
     ordered: bool = False
+    required: tuple[str, ...] = ()
 
     def clean(self, name: str) -> str:
-        """A written column name as the feed has it: without spaces, renamed where the form says so.
+        """A written column name as the feed has it: without spaces, renamed where the dialect says so.
 
-        >>> form = Form("%m/%d/%Y", {"C/A": "CA"})
-        >>> form.clean("EXITS      "), form.clean("C/A")
+        >>> dialect = CsvDialect("%m/%d/%Y", {"C/A": "CA"})
+        >>> dialect.clean("EXITS      "), dialect.clean("C/A")
         ('EXITS', 'CA')
         """
         bare = "".join(name.split())
@@ -43,20 +45,20 @@ class Form:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OldForm(Form):
-    """A form without header, with several rows on a line.
+class LegacyDialect(CsvDialect):
+    """Without header, and with several rows on a line.
 
     A line is the key columns and then 1 to `most` groups, each of which makes a row with them. Columns of the feed that
     are in neither are empty.
 
     Attributes:
-        last: the last week in this form.
+        last: the last week so written.
         keys: the columns that open a line.
         group: the columns of each group, among them the feed's counters and its day.
         most: groups on a line.
     """
 
-    last: date
+    last: Week
     keys: tuple[str, ...]
     group: tuple[str, ...]
     most: int
@@ -64,31 +66,32 @@ class OldForm(Form):
 
 @dataclass(frozen=True)
 class WeeklyFile:
-    """A source with a file a week: a base address from the settings, and a path with `{week}` (yyMMdd).
+    """A source with a file a week: a CSV file, or one packed as .gz, or the one in a .zip, as its name ends.
 
     Attributes:
-        base: the name of the Settings field.
-        old: the form of its early weeks, where that was another one.
+        base: the address of its folder.
+        file: its name, with the Saturday as in `turnstile_{week:%y%m%d}.txt`; a format of date.strftime.
+        dialect: how its rows are written.
+        legacy: how they were in its early weeks, where that was another way.
+        override: the variable that names another folder, where there is one.
         name: of the source, in the facts of an object.
     """
 
     base: str
-    path: str
-    form: Form
-    old: OldForm | None = None
+    file: str
+    dialect: CsvDialect
+    legacy: LegacyDialect | None = None
+    override: str = ""
     name: str = "weekly file"
+    token: ClassVar[str] = ""
 
-    def form_of(self, week: date) -> Form:
-        """The form that week was published in."""
-        return self.old if self.old and week <= self.old.last else self.form
+    def dialect_of(self, week: Week) -> CsvDialect:
+        """How that week was written."""
+        return self.legacy if self.legacy and week <= self.legacy.last else self.dialect
 
-    def holds(self, week: date) -> bool:
+    def holds(self, week: Week) -> bool:
         """Whether the week may be there."""
         return True
-
-    def url(self, week: date, settings: Settings) -> str:
-        """The address of a week."""
-        return f"{getattr(settings, self.base)}/{self.path.format(week=f'{week:%y%m%d}')}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,9 @@ class Table:
         step: from one time to the next; a week whose last one is there is complete.
         at_once: whether all rows of one time come together; else a week is complete only when it is due.
         names: fields whose upper-cased name is not that of the feed's column.
-        base: the name of the Settings field with the site's address.
+        base: the site's address.
+        override: the variable that names another site, where there is one.
+        token: the variable that says who asks it, where there is one; its block is named alike.
         name: of the source, in the facts of an object.
     """
 
@@ -121,7 +126,9 @@ class Table:
     step: timedelta
     at_once: bool = True
     names: Mapping[str, str] = field(default_factory=dict)
-    base: str = "socrata_url"
+    base: str = "https://data.ny.gov"
+    override: str = "MTA_SOCRATA_URL"
+    token: str = "MTA_SOCRATA_APP_TOKEN"  # noqa: S105 - the name of a variable
     name: str = "data.ny.gov"
 
     @property
@@ -129,23 +136,27 @@ class Table:
         """Whether time comes first in the order of the rows."""
         return self.key[0] == self.time
 
-    def form_of(self, week: date) -> Form:
-        """The form of Socrata's CSV."""
-        return Form(MOMENT, self.names, upper=True, quoted=True, ordered=self.ordered)
+    def dialect_of(self, week: Week) -> CsvDialect:
+        """How Socrata writes CSV."""
+        return CsvDialect(MOMENT, self.names, upper=True, quoted=True, ordered=self.ordered)
 
-    def parts(self, week: date) -> list[tuple[DataSet, date, date]]:
+    def parts(self, week: Week) -> list[tuple[DataSet, date, date]]:
         """The data sets that hold the week, each with its first day of it and the day after its last one."""
         cut = [
-            (each, max(each.first, week - WEEK), min(each.last + DAY, week) if each.last else week)
+            (each, max(each.first, week.start), min(each.last + DAY, week.end) if each.last else week.end)
             for each in self.sets
         ]
         return [(each, first, end) for each, first, end in cut if first < end]
 
-    def grows(self, week: date) -> bool:
+    def complete_week(self, last: datetime) -> Week:
+        """The newest week that is whole where the newest row is of that time."""
+        return Week.on_or_before((last + self.step).date())
+
+    def grows(self, week: Week) -> bool:
         """Whether the week is in a data set that still grows."""
         return self.parts(week)[-1][0].last is None
 
-    def holds(self, week: date) -> bool:
+    def holds(self, week: Week) -> bool:
         """Whether all days of the week may be there."""
         return sum((end - first for _, first, end in self.parts(week)), timedelta()) == WEEK
 

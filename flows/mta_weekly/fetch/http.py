@@ -7,18 +7,23 @@ import json
 import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import httpx
 
 from mta_weekly.errors import EtlError, NoAnswer, NotPublished, SourceFailed, TryAgain, Unchanged
-from mta_weekly.fetch.client import Web, hide
-from mta_weekly.retry import Patience, seconds_to_wait
+from mta_weekly.fetch.client import Web, hide_tokens
+from mta_weekly.retry import RetryBudget, seconds_to_wait
 
 SLOWEST = 1000  # bytes a second; a week would take half a day
-PASSING = {202, 408, 425, 429}  # and every 5xx: RFC 9110 and RFC 6585 say these may pass; 202 is Socrata's "not yet"
+PASSING = {
+    202,
+    408,
+    425,
+    429,
+}  # and every 5xx: RFC 9110 and RFC 6585 say these may pass; with 202 a site of tables says "not yet"
 Result = TypeVar("Result")
 
 
@@ -62,14 +67,14 @@ class Body:
         return self.last_modified if self.etag.startswith("W/") else self.etag or self.last_modified
 
 
-Stream = Callable[[Web, Body, Patience], Generator[bytes, None, None]]
+Stream = Callable[[Web, Body, RetryBudget], Generator[bytes, None, None]]
 
 
-def fetch(
+def fetch_body(
     client: Web,
     url: str,
     consume: Callable[[Iterator[bytes], Body], Result],
-    patience: Patience,
+    budget: RetryBudget,
     stream: Stream | None = None,
     unless: Version | None = None,
 ) -> tuple[Result, Body]:
@@ -92,63 +97,79 @@ def fetch(
     while True:
         body = Body(url, unless)
         try:
-            with closing((stream or _stream)(client, body, patience)) as chunks:
+            with closing((stream or stream_answers)(client, body, budget)) as chunks:
                 return consume(chunks, body), body
         except TryAgain as error:
-            hide(client, error)
-            patience.pause(error)
+            hide_tokens(client, error)
+            budget.pause(error)
         except EtlError as error:
-            hide(client, error)
+            hide_tokens(client, error)
             raise
 
 
-def _stream(client: Web, body: Body, patience: Patience) -> Generator[bytes, None, None]:
+def stream_answers(client: Web, body: Body, budget: RetryBudget) -> Generator[bytes, None, None]:
     """The body's chunks; resumes by itself while the server can, and raises TryAgain where only a new start helps."""
     while True:
         try:
-            yield from receive(client, body, patience)
+            yield from receive_answer(client, body, budget)
             return
         except TryAgain as error:
             if not (body.received and body.resumable):
                 raise
-            hide(client, error)
-            patience.pause(error)
+            hide_tokens(client, error)
+            budget.pause(error)
 
 
-def receive(
-    client: Web, body: Body, patience: Patience, more: Mapping[str, str] | None = None
+def receive_answer(
+    client: Web, body: Body, budget: RetryBudget, more: Mapping[str, str] | None = None
 ) -> Generator[bytes, None, None]:
     """One answer: all of the body, or what is left of it.
 
     Raises:
         EtlError: as `fetch`, but that a passing fault is TryAgain.
     """
+    try:
+        url = httpx.URL(body.url)
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise SourceFailed(f"{error}; check the address {body.url!r}") from error
+    client.wait_for(url, budget)
+    with _translate_faults(body, url.host), client.stream("GET", body.url, headers=_headers(body, more)) as response:
+        _check_answer(response, body, url, client)
+        # As they come: chunks of a size of ours would be held back, and lost when the body breaks.
+        for chunk in refuse_slow_chunks(response.iter_raw(), url.host, client.timeout.read or 0.0):
+            body.received += len(chunk)
+            yield chunk
+    if body.size is not None and body.received != body.size:
+        raise TryAgain(f"the body from {url.host} ended at {body.received:,} of {body.size:,} bytes")
+
+
+def _headers(body: Body, more: Mapping[str, str] | None) -> dict[str, str]:
     headers = dict(more or {})
     if body.received:
         headers |= {"Range": f"bytes={body.received}-", "If-Range": body.validator}
     elif body.unless:
         said = {"If-None-Match": body.unless.etag, "If-Modified-Since": body.unless.last_modified}
         headers |= {name: value for name, value in said.items() if value and value.isascii()}
+    return headers
+
+
+def _check_answer(response: httpx.Response, body: Body, url: httpx.URL, client: Web) -> None:
+    """Make sure that it is the body, or the rest of it, before a byte of it is taken."""
+    if response.status_code == 304 and body.unless:
+        raise Unchanged(f"the source has not changed since {body.unless.last_modified or 'it was loaded'}")
+    if response.status_code != 416 or not body.received:  # 416: past the end of what is there now
+        _check_status(response, url, client)
+    if body.received:
+        _check_resumed(response, body, url.host)
+    else:
+        _note_version(response, body, url.host, client)
+
+
+@contextmanager
+def _translate_faults(body: Body, host: str) -> Iterator[None]:
+    """What the HTTP library raises, in the faults of `receive_answer`."""
     try:
-        url = httpx.URL(body.url)
-        host = url.host
-    except (httpx.InvalidURL, UnicodeError) as error:
-        raise SourceFailed(f"{error}; check the address {body.url!r}") from error
-    client.wait_for(url, patience)
-    try:
-        with client.stream("GET", body.url, headers=headers) as response:
-            if response.status_code == 304 and body.unless:
-                raise Unchanged(f"the source has not changed since {body.unless.last_modified or 'it was loaded'}")
-            if response.status_code != 416 or not body.received:  # 416: past the end of what is there now
-                _check_status(response, url, client)
-            if body.received:
-                _check_resumed(response, body, host)
-            else:
-                _note_version(response, body, host, client)
-            # As they come: chunks of a size of ours would be held back, and lost when the body breaks.
-            for chunk in not_too_slow(response.iter_raw(), host, client.timeout.read or 0.0):
-                body.received += len(chunk)
-                yield chunk
+        yield
     except httpx.LocalProtocolError as error:
         raise SourceFailed(f"{host} cannot be asked in this way ({type(error).__name__}); check the address") from None
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -157,11 +178,9 @@ def receive(
         raise TryAgain(_broken(error, body, host)) from error
     except (httpx.TooManyRedirects, httpx.InvalidURL, httpx.DecodingError, UnicodeError) as error:
         raise SourceFailed(f"{host}: {error}; check the address {body.url}") from error
-    if body.size is not None and body.received != body.size:
-        raise TryAgain(f"the body from {host} ended at {body.received:,} of {body.size:,} bytes")
 
 
-def not_too_slow(chunks: Iterator[bytes], host: str, window: float) -> Iterator[bytes]:
+def refuse_slow_chunks(chunks: Iterator[bytes], host: str, window: float) -> Iterator[bytes]:
     """The same chunks, unless so few bytes come in a window (seconds of waiting) that the week would take for ever."""
     waited, received, asked = 0.0, 0, time.monotonic()
     for chunk in chunks:

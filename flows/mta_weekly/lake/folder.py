@@ -12,8 +12,8 @@ from filelock import FileLock
 
 from mta_weekly.checksums import crc32c_of
 from mta_weekly.errors import LakeFailed
-from mta_weekly.lake.objects import Facts, Found, Published, changed
-from mta_weekly.retry import Patience
+from mta_weekly.lake.objects import Facts, PublishResult, StoredObject, say_changed
+from mta_weekly.retry import RetryBudget
 
 COPY = 1 << 20  # bytes
 ASIDE = ".mta-etl"  # in the lake, for locks and for files that are being written
@@ -35,26 +35,28 @@ class FolderLake:
     def __str__(self) -> str:
         return f"folder {self.folder}"
 
-    def find(self, keys: Iterable[str], patience: Patience) -> dict[str, Found]:
+    def find(self, keys: Iterable[str], budget: RetryBudget) -> dict[str, StoredObject]:
         """See Lake. An object's facts count only where they fit the file."""
         with self._failing("be read"):
             return {key: found for key in keys if (found := self._found(key))}
 
-    def read(self, key: str, path: Path, patience: Patience) -> None:
+    def read(self, key: str, path: Path, budget: RetryBudget) -> None:
         """See Lake."""
         with self._failing("be read"):
             _copy(self.folder / key, path)
 
-    def publish(self, path: Path, key: str, facts: Facts, replaces: Found | None, patience: Patience) -> Published:
+    def publish(
+        self, path: Path, key: str, facts: Facts, replaces: StoredObject | None, budget: RetryBudget
+    ) -> PublishResult:
         """See Lake. A lock per object covers check, facts and file; the file shows last, whole, by a rename."""
         target = self.folder / key
         part = self._aside(key, "part")  # one name: the next run writes over it
         with self._failing("be written"), self._locked(key):
             now = self._found(key)
             if now and (replaces is None or (now.generation != replaces.generation and now.holds(facts))):
-                return Published("there", now)
+                return PublishResult("there", now)
             if replaces and (now is None or now.generation != replaces.generation):
-                raise LakeFailed(changed(key))
+                raise LakeFailed(say_changed(key))
             try:
                 _copy(path, part)
                 if crc32c_of(part) != facts.crc32c:
@@ -64,31 +66,33 @@ class FolderLake:
                 _sync_folder(target.parent)
             finally:
                 part.unlink(missing_ok=True)
-        return Published("replaced" if replaces else "landed", Found(facts.crc32c, facts.size, facts.crc32c, facts))
+        return PublishResult(
+            "replaced" if replaces else "landed", StoredObject(facts.crc32c, facts.size, facts.crc32c, facts)
+        )
 
-    def set_facts(self, key: str, found: Found, facts: Facts, patience: Patience) -> None:
+    def set_facts(self, key: str, found: StoredObject, facts: Facts, budget: RetryBudget) -> None:
         """See Lake."""
         with self._failing("be written"), self._locked(key):
             now = self._found(key)
             if now is None or now.generation != found.generation:
-                raise LakeFailed(changed(key))
+                raise LakeFailed(say_changed(key))
             self._write_facts(key, facts)
 
-    def _found(self, key: str) -> Found | None:
+    def _found(self, key: str) -> StoredObject | None:
         target = self.folder / key
         try:
             size, crc = target.stat().st_size, crc32c_of(target)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError:  # something that is no file: for the one who reads it to say, not for all the others
-            return Found("", 0, "", None)
+            return StoredObject("", 0, "", None)
         try:
             said = json.loads(_facts_file(target).read_bytes())
         except (OSError, ValueError, RecursionError):
             said = None
-        return Found(crc, size, crc, Facts.read(said, key, size, crc))
+        return StoredObject(crc, size, crc, Facts.read(said, key, size, crc))
 
-    def remove(self, key: str, found: Found, patience: Patience) -> None:
+    def remove(self, key: str, found: StoredObject, budget: RetryBudget) -> None:
         """See Lake."""
         with self._failing("be written"), self._locked(key):
             now = self._found(key)

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from mta_weekly.checksums import crc32c_of
 from mta_weekly.errors import LakeFailed, TryAgain
-from mta_weekly.lake.objects import Facts, Found, Published, changed
-from mta_weekly.retry import Patience, seconds_to_wait
+from mta_weekly.lake.objects import Facts, PublishResult, StoredObject, say_changed
+from mta_weekly.retry import RetryBudget, seconds_to_wait
 
 CONTENT_TYPE = "application/gzip"
 # What the methods below need: the role Storage Object User has them all.
@@ -42,7 +42,7 @@ class BucketLake:
     def prepare(self) -> None:
         """See Lake. A bucket tells by `find`: without write access the upload says so."""
 
-    def lacks(self, patience: Patience) -> list[str]:
+    def lacks(self, budget: RetryBudget) -> list[str]:
         """Those of PERMISSIONS that the client's account does not have on the bucket.
 
         Raises:
@@ -50,49 +50,51 @@ class BucketLake:
             GaveUp: a fault did not pass.
         """
         bucket = self.client.bucket(self.bucket)
-        held = self._asked(lambda: bucket.test_iam_permissions(PERMISSIONS, timeout=TIMEOUT, retry=None), patience)
+        held = self._asked(lambda: bucket.test_iam_permissions(PERMISSIONS, timeout=TIMEOUT, retry=None), budget)
         return [permission for permission in PERMISSIONS if permission not in held]
 
-    def find(self, keys: Iterable[str], patience: Patience) -> dict[str, Found]:
+    def find(self, keys: Iterable[str], budget: RetryBudget) -> dict[str, StoredObject]:
         """See Lake. A listing a feed; a bucket that is not there or refuses us shows here, before any download."""
         wanted = {self.folder + key: key for key in keys}
-        found: dict[str, Found] = {}
+        found: dict[str, StoredObject] = {}
         for _, names in groupby(sorted(wanted), key=lambda name: name.rpartition("/")[0]):
             prefix = os.path.commonprefix(list(names))  # noqa: RUF071 - of characters, as a bucket's prefixes are
-            blobs = self._asked(partial(self._list, prefix), patience)
+            blobs = self._asked(partial(self._list, prefix), budget)
             found |= {wanted[blob.name]: _found(blob) for blob in blobs if blob.name in wanted}
         return found
 
     def _list(self, prefix: str) -> list[Any]:
         return list(self.client.list_blobs(self.bucket, prefix=prefix, retry=None, timeout=TIMEOUT))
 
-    def read(self, key: str, path: Path, patience: Patience) -> None:
+    def read(self, key: str, path: Path, budget: RetryBudget) -> None:
         """See Lake."""
-        self._asked(lambda: self._blob(key).download_to_filename(path, retry=None, timeout=TIMEOUT), patience)
+        self._asked(lambda: self._blob(key).download_to_filename(path, retry=None, timeout=TIMEOUT), budget)
 
-    def publish(self, path: Path, key: str, facts: Facts, replaces: Found | None, patience: Patience) -> Published:
+    def publish(
+        self, path: Path, key: str, facts: Facts, replaces: StoredObject | None, budget: RetryBudget
+    ) -> PublishResult:
         """See Lake. A refused precondition may be our own earlier try whose answer was lost: same content is done."""
         from google.api_core.exceptions import PreconditionFailed
 
         try:
-            self._asked(lambda: self._upload(path, key, facts, replaces), patience)
+            self._asked(lambda: self._upload(path, key, facts, replaces), budget)
         except PreconditionFailed as error:
-            now = self.find([key], patience).get(key)
+            now = self.find([key], budget).get(key)
             if now and now.holds(facts):
                 ours = bool(now.facts) and now.facts == facts
-                return Published(("replaced" if replaces else "landed") if ours else "there", now)
+                return PublishResult(("replaced" if replaces else "landed") if ours else "there", now)
             if now and not replaces:
-                return Published("there", now)
-            raise LakeFailed(changed(key)) from error
-        now = self.find([key], patience).get(key)
+                return PublishResult("there", now)
+            raise LakeFailed(say_changed(key)) from error
+        now = self.find([key], budget).get(key)
         if now is None or now.facts != facts:
             raise LakeFailed(
                 f"{key}: {self} took it and shows {f'crc32c {now.crc32c}, {now.size} bytes' if now else 'nothing'} "
                 f"instead of crc32c {facts.crc32c}, {facts.size} bytes; another run may have replaced it, look at it"
             )
-        return Published("replaced" if replaces else "landed", now)
+        return PublishResult("replaced" if replaces else "landed", now)
 
-    def set_facts(self, key: str, found: Found, facts: Facts, patience: Patience) -> None:
+    def set_facts(self, key: str, found: StoredObject, facts: Facts, budget: RetryBudget) -> None:
         """See Lake."""
         from google.api_core.exceptions import PreconditionFailed
 
@@ -106,15 +108,15 @@ class BucketLake:
                     retry=None,
                     timeout=TIMEOUT,
                 ),
-                patience,
+                budget,
             )
         except PreconditionFailed as error:
             # Our own earlier try whose answer was lost, or another run that has just said the same of the same file.
-            now = self.find([key], patience).get(key)
+            now = self.find([key], budget).get(key)
             if not (now and now.generation == found.generation and now.facts):
-                raise LakeFailed(changed(key)) from error
+                raise LakeFailed(say_changed(key)) from error
 
-    def remove(self, key: str, found: Found, patience: Patience) -> None:
+    def remove(self, key: str, found: StoredObject, budget: RetryBudget) -> None:
         """See Lake."""
         from google.api_core.exceptions import NotFound, PreconditionFailed
 
@@ -123,12 +125,12 @@ class BucketLake:
                 self._blob(key).delete(if_generation_match=int(found.generation), retry=None, timeout=TIMEOUT)
 
         with suppress(PreconditionFailed):
-            self._asked(delete, patience)
+            self._asked(delete, budget)
 
     def _blob(self, key: str) -> Any:
         return self.client.bucket(self.bucket).blob(self.folder + key)
 
-    def _upload(self, path: Path, key: str, facts: Facts, replaces: Found | None) -> None:
+    def _upload(self, path: Path, key: str, facts: Facts, replaces: StoredObject | None) -> None:
         if crc32c_of(path) != facts.crc32c:  # for a small file the client sends a sum of its own, of what it reads
             raise LakeFailed(f"{key}: the work file {path} is not what was written there; check the disk, try again")
         blob = self._blob(key)
@@ -139,11 +141,11 @@ class BucketLake:
             if_generation_match=int(replaces.generation) if replaces else 0,
             checksum="crc32c",
             crc32c_checksum_value=facts.crc32c,
-            retry=None,  # one layer retries, and it is Patience
+            retry=None,  # one layer retries, and it is RetryBudget
             timeout=TIMEOUT,
         )
 
-    def _asked(self, request: Callable[[], Result], patience: Patience) -> Result:
+    def _asked(self, request: Callable[[], Result], budget: RetryBudget) -> Result:
         """Make a request; again after faults that may pass, and with a sentence for those that do not."""
         # Here and not at the top: a folder needs none of these, and they take time to load.
         import requests
@@ -181,13 +183,13 @@ class BucketLake:
                     fault = TryAgain(f"{self}: {_first_line(error)}", _retry_after(error))
                 else:
                     raise LakeFailed(f"{self}: {_first_line(error)}") from error
-            patience.pause(fault)
+            budget.pause(fault)
 
 
-def _found(blob: Any) -> Found:
+def _found(blob: Any) -> StoredObject:
     said = blob.metadata or {}
     facts = Facts.read(said, blob.name, blob.size, blob.crc32c)
-    return Found(str(blob.generation), blob.size, blob.crc32c, facts, str(blob.metageneration))
+    return StoredObject(str(blob.generation), blob.size, blob.crc32c, facts, str(blob.metageneration))
 
 
 def _missing(error: Exception) -> str:

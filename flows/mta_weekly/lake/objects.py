@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from mta_weekly.errors import BadArgument
-from mta_weekly.retry import Patience
+from mta_weekly.retry import RetryBudget
 
 BLOCK = "gcs-bucket/"  # a bucket is named by this and the name of its block; anything else is a folder
 DEFAULT_BLOCK = f"{BLOCK}blk-gcs-name"  # the lake where none is named and this one is registered
@@ -82,7 +82,7 @@ class Facts(BaseModel):
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredObject:
     """An object in the lake: its generation (a folder's: the file's crc32c), size in bytes, crc32c and facts."""
 
     generation: str
@@ -97,11 +97,11 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishResult:
     """How publishing ended: the object is ours, `unchanged` but for its facts, or `there`: another run was first."""
 
     state: Literal["landed", "replaced", "unchanged", "there"]
-    found: Found
+    found: StoredObject
 
 
 class Lake(Protocol):
@@ -113,22 +113,24 @@ class Lake(Protocol):
     def prepare(self) -> None:
         """Make sure, before anything is downloaded, that the lake can be written, as far as that can be told."""
 
-    def find(self, keys: Iterable[str], patience: Patience) -> dict[str, Found]:
+    def find(self, keys: Iterable[str], budget: RetryBudget) -> dict[str, StoredObject]:
         """Those of the objects that are there."""
 
-    def read(self, key: str, path: Path, patience: Patience) -> None:
+    def read(self, key: str, path: Path, budget: RetryBudget) -> None:
         """Copy an object to a file."""
 
-    def publish(self, path: Path, key: str, facts: Facts, replaces: Found | None, patience: Patience) -> Published:
+    def publish(
+        self, path: Path, key: str, facts: Facts, replaces: StoredObject | None, budget: RetryBudget
+    ) -> PublishResult:
         """Create the object, or replace the generation seen; never another one. Verified when it returns."""
 
-    def set_facts(self, key: str, found: Found, facts: Facts, patience: Patience) -> None:
+    def set_facts(self, key: str, found: StoredObject, facts: Facts, budget: RetryBudget) -> None:
         """Give the object seen its facts."""
 
-    def remove(self, key: str, found: Found, patience: Patience) -> None:
+    def remove(self, key: str, found: StoredObject, budget: RetryBudget) -> None:
         """Remove the object seen; one that another run put there meanwhile stays."""
 
 
-def changed(key: str) -> str:
+def say_changed(key: str) -> str:
     """The sentence for an object that is no longer the one that was seen."""
     return f"{key}: another run changed it meanwhile, and what it did stands; look at it before you load it again"

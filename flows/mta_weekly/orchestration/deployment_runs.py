@@ -22,7 +22,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling, Crashed, State
 
 from mta_weekly.errors import ApiFailed, BadArgument, EtlError
-from mta_weekly.orchestration.prefect_api import ask, faults
+from mta_weekly.orchestration.prefect_api import ask_api, translate_faults
 
 log = logging.getLogger("mta.runs")
 POLL = 5.0  # seconds between two looks at the runs
@@ -31,7 +31,7 @@ API_PATIENCE = 600.0  # seconds that the API may be away while parts run
 PAGE = 200  # runs the API gives at once, at most
 
 
-def key_of(name: str, deployment: DeploymentResponse, parameters: dict[str, Any]) -> str:
+def find_key(name: str, deployment: DeploymentResponse, parameters: dict[str, Any]) -> str:
     """The idempotency key of a part's run: that of the one which has not ended, else the next one.
 
     Two backfills at once so ask for the same run. Who asks for the key before looking at the lake, and starts the run
@@ -51,14 +51,14 @@ def key_of(name: str, deployment: DeploymentResponse, parameters: dict[str, Any]
     return f"{key} {number}"
 
 
-def start(name: str, deployment: DeploymentResponse, parameters: dict[str, Any], key: str) -> UUID:
+def start_run(name: str, deployment: DeploymentResponse, parameters: dict[str, Any], key: str) -> UUID:
     """The flow run of a part: a new one, or the one of that key.
 
     Raises:
         EtlError: the deployment is gone, or the API fails.
     """
     try:
-        with faults("the parts that were started go on; run it again"):
+        with translate_faults("the parts that were started go on; run it again"):
             started: Any = run_deployment(
                 name=deployment.id,
                 parameters=parameters,
@@ -76,7 +76,7 @@ def _named(name: str) -> str:
     return f"backfill {name}"
 
 
-def ends(runs: dict[str, UUID], timeout: timedelta) -> Iterator[tuple[str, FlowRun | None, str]]:
+def await_runs(runs: dict[str, UUID], timeout: timedelta) -> Iterator[tuple[str, FlowRun | None, str]]:
     """The parts as their runs end: name, run (None where it was deleted), and why we ended it, where we did.
 
     A dead worker's run never gets a final state: Prefect 2 has no heartbeat. Such a run is ended here, which gives its
@@ -91,12 +91,8 @@ def ends(runs: dict[str, UUID], timeout: timedelta) -> Iterator[tuple[str, FlowR
             if any(run.state and not run.state.is_scheduled() for run in found.values()):
                 moved = datetime.now(UTC)  # one runs, or has just ended: the others wait for its place
             for name, identity in waiting.items():
-                run = found.get(identity)
-                if run and (verdict := overdue(run, moved, timeout)):
-                    state, reason, force = verdict
-                    ours[name] += f"; {reason}" if ours[name] else reason
-                    log.warning("%s: %s", name, reason)
-                    set_state(identity, state, force)
+                if reason := _end_overdue(name, found.get(identity), moved, timeout):
+                    ours[name] = "; ".join(filter(None, [ours[name], reason]))
             answered = time.monotonic()
         except ApiFailed as error:
             if time.monotonic() - answered > API_PATIENCE:
@@ -110,7 +106,18 @@ def ends(runs: dict[str, UUID], timeout: timedelta) -> Iterator[tuple[str, FlowR
                 yield name, run, ours[name]
 
 
-def overdue(run: FlowRun, moved: datetime, timeout: timedelta) -> tuple[State[Any], str, bool] | None:
+def _end_overdue(name: str, run: FlowRun | None, moved: datetime, timeout: timedelta) -> str:
+    """Ask for the end of a run that takes too long, and say why; nothing for one that does not."""
+    verdict = judge_overdue(run, moved, timeout) if run else None
+    if run is None or verdict is None:
+        return ""
+    state, reason, force = verdict
+    log.warning("%s: %s", name, reason)
+    set_state(run.id, state, force)
+    return reason
+
+
+def judge_overdue(run: FlowRun, moved: datetime, timeout: timedelta) -> tuple[State[Any], str, bool] | None:
     """The state for a run that takes too long, why, and whether it is forced; None for one that does not."""
     state, now = run.state, datetime.now(UTC)
     if state is None or state.is_final():
@@ -129,30 +136,30 @@ def overdue(run: FlowRun, moved: datetime, timeout: timedelta) -> tuple[State[An
     return (Cancelling(message=reason), reason, False) if now - since > timeout else None
 
 
-def deployment_named(name: str | UUID) -> DeploymentResponse:
+def read_deployment(name: str | UUID) -> DeploymentResponse:
     """A deployment by its id, or by FLOW/NAME."""
 
     async def read(client: PrefectClient) -> DeploymentResponse:
         return await (client.read_deployment_by_name(name) if isinstance(name, str) else client.read_deployment(name))
 
     try:
-        with faults("try again"):
-            found: DeploymentResponse = ask(read)
+        with translate_faults("try again"):
+            found: DeploymentResponse = ask_api(read)
     except ObjectNotFound:
         raise BadArgument(f"deployment {name!r}: there is none of that name; see 'prefect deployment ls'.") from None
     return found
 
 
 def _flow_runs(which: FlowRunFilter) -> list[FlowRun]:
-    with faults("try again"):
-        found: list[FlowRun] = ask(lambda client: client.read_flow_runs(flow_run_filter=which))
+    with translate_faults("try again"):
+        found: list[FlowRun] = ask_api(lambda client: client.read_flow_runs(flow_run_filter=which))
     return found
 
 
 def set_state(identity: UUID, state: State[Any], force: bool) -> None:
     """Set the state of a run, unless it was deleted."""
-    with faults("try again"), suppress(ObjectNotFound):  # one that was deleted is missed at the next look
-        ask(lambda client: client.set_flow_run_state(identity, state, force=force))
+    with translate_faults("try again"), suppress(ObjectNotFound):  # one that was deleted is missed at the next look
+        ask_api(lambda client: client.set_flow_run_state(identity, state, force=force))
 
 
 def _read(identities: list[UUID]) -> Iterator[FlowRun]:

@@ -13,7 +13,7 @@ from mta_weekly.errors import BadArgument, LakeFailed
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.lake.gcs import BucketLake
 from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK, Lake, check_name
-from mta_weekly.orchestration.prefect_api import ask, faults
+from mta_weekly.orchestration.prefect_api import ask_api, translate_faults
 from mta_weekly.settings import ROOT, Settings
 
 ADVICE = "try again, or name a folder"
@@ -28,8 +28,7 @@ def which_lake(lake: str | None, settings: Settings) -> str:
     """
     check_name(lake or settings.lake)
     deployed = runtime.deployment.id is not None
-    with faults(ADVICE):
-        named = lake or settings.lake or (DEFAULT_BLOCK if ask(_is_registered) else None)
+    named = lake or settings.lake or (DEFAULT_BLOCK if is_registered(DEFAULT_BLOCK) else None)
     if named and named.startswith(BLOCK):
         return named
     folder = Path(named or DEFAULT_FOLDER).expanduser()
@@ -55,7 +54,7 @@ def open_lake(name: str) -> Lake:
     from prefect_gcp.cloud_storage import GcsBucket
 
     try:
-        with faults(ADVICE):
+        with translate_faults(ADVICE):
             block = GcsBucket.load(name.removeprefix(BLOCK))
         client = block.gcp_credentials.get_cloud_storage_client()
     except DefaultCredentialsError as error:
@@ -68,7 +67,7 @@ def open_lake(name: str) -> Lake:
             f"lake {name}: the credentials in {error.filename} cannot be read; give the user of this run access to them"
         ) from error
     except (GoogleAuthError, ValueError, KeyError, OSError, RuntimeError) as error:
-        if isinstance(error.__cause__, ObjectNotFound):
+        if not is_registered(name):
             raise LakeFailed(
                 f"lake {name}: no such block is registered; register it: python blocks/gcs_block.py --gcs_bucket_name "
                 f"BUCKET --gcs_block_name {name.removeprefix(BLOCK)}"
@@ -81,11 +80,20 @@ def open_lake(name: str) -> Lake:
     return BucketLake(client, block.bucket, block.bucket_folder, name)
 
 
-async def _is_registered(client: PrefectClient) -> bool:
-    """Whether the API knows the default block; an API that fails is not one that says no."""
-    kind, _, name = DEFAULT_BLOCK.partition("/")
-    try:
+def is_registered(block: str) -> bool:
+    """Whether the API knows a block, named as KIND/NAME; an API that fails is not one that says no.
+
+    Raises:
+        ApiFailed: the API does not say.
+    """
+    kind, _, name = block.partition("/")
+
+    async def read(client: PrefectClient) -> None:
         await client.read_block_document_by_name(name, block_type_slug=kind, include_secrets=False)
+
+    try:
+        with translate_faults(ADVICE):
+            ask_api(read)
     except ObjectNotFound:
         return False
     return True

@@ -26,13 +26,13 @@ from prefect.settings import (
 from prefect.utilities.asyncutils import sync_compatible
 from sqlalchemy.exc import SQLAlchemyError
 
-from mta_weekly.errors import ApiFailed, EtlError, sentence
+from mta_weekly.errors import ApiFailed, EtlError, to_one_line
 
 NO_SERVER = "a backfill needs a Prefect server, whose workers take its parts; set PREFECT_API_URL"
 
 
 @contextmanager
-def faults(advice: str) -> Iterator[None]:
+def translate_faults(advice: str) -> Iterator[None]:
     """Prefect's API failing is a fault we expect; it has been tried again by Prefect's own client.
 
     Raises:
@@ -41,12 +41,12 @@ def faults(advice: str) -> Iterator[None]:
     try:
         yield
     except httpx.HTTPError as error:
-        raise ApiFailed(f"the Prefect API failed ({sentence(error)}); {advice}") from error
+        raise ApiFailed(f"the Prefect API failed ({to_one_line(error)}); {advice}") from error
     except json.JSONDecodeError as error:
         raise ApiFailed("the Prefect API failed: its answer is no JSON; look at PREFECT_API_URL") from error
 
 
-def ask(question: Callable[[PrefectClient], Awaitable[Any]]) -> Any:
+def ask_api(question: Callable[[PrefectClient], Awaitable[Any]]) -> Any:
     """What the API answers, from code that is not async."""
     return _put(question)
 
@@ -57,7 +57,7 @@ async def _put(question: Callable[[PrefectClient], Awaitable[Any]], client: Any 
     return await question(client)
 
 
-def secret(name: str) -> str | None:
+def read_secret(name: str) -> str | None:
     """What a Secret block holds; None where there is no block of that name.
 
     Raises:
@@ -71,8 +71,8 @@ def secret(name: str) -> str | None:
             return None
         return str(document.data["value"])
 
-    with faults("try again"):
-        found: str | None = ask(read)
+    with translate_faults("try again"):
+        found: str | None = ask_api(read)
     return found
 
 
@@ -111,7 +111,7 @@ def prepare_prefect(server_needed: bool) -> None:
             raise EtlError("Prefect did not start within its 30 s, the machine may be busy; run it again") from error
         except (OSError, SQLAlchemyError) as error:
             raise EtlError(
-                f"Prefect cannot make its database in PREFECT_HOME, {home} ({sentence(error)[:200]}); make room or "
+                f"Prefect cannot make its database in PREFECT_HOME, {home} ({to_one_line(error)[:200]}); make room or "
                 "give access there, or name another folder"
             ) from error
 
@@ -130,7 +130,9 @@ async def _ask_prefect(server_needed: bool) -> None:
         fault = await client.api_healthcheck()
         if fault:
             url = httpx.URL(str(client.api_url)).copy_with(userinfo=b"")
-            alone = ", or run 'prefect config unset PREFECT_API_URL' (and unset the variable) to do without a server"
-            raise EtlError(
-                f"the Prefect API at {url} cannot be reached ({sentence(fault)}); start it{alone * (not server_needed)}"
-            )
+            advice = "start it"
+            if not server_needed:
+                advice += (
+                    ", or run 'prefect config unset PREFECT_API_URL' (and unset the variable) to do without a server"
+                )
+            raise EtlError(f"the Prefect API at {url} cannot be reached ({to_one_line(fault)}); {advice}")

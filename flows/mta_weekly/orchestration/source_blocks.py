@@ -1,24 +1,29 @@
-"""The way to the sources of a run, with what its Prefect blocks know: the app token of a Socrata site."""
+"""The way to the sources of a run, with what its Prefect blocks know: the tokens that say who asks."""
 
 from pydantic import SecretStr
 
 from mta_weekly.errors import BadArgument
-from mta_weekly.feeds.catalog import Feed, Succession
-from mta_weekly.feeds.sources import Table
-from mta_weekly.fetch.client import Web, web_client
-from mta_weekly.orchestration.prefect_api import secret
+from mta_weekly.feeds.catalog import Feed, FeedSequence
+from mta_weekly.fetch.client import Web, open_client
+from mta_weekly.fetch.from_source import find_base
+from mta_weekly.orchestration.prefect_api import read_secret
 from mta_weekly.settings import Settings, plain_token
 
-TOKEN_BLOCK = "mta-socrata-app-token"  # noqa: S105 - the name of a Secret block
+
+def open_sources(settings: Settings, *feeds: Feed | FeedSequence) -> Web:
+    """The way to the sources of these feeds; those that ask for a token are told who asks."""
+    tokens: dict[str, SecretStr | None] = {}
+    for source in (source for each in feeds for feed in each.feeds for source in feed.sources if source.token):
+        base = find_base(source, settings)
+        if base not in tokens:
+            tokens[base] = settings.tokens[source.token] or _read_token(source.token)
+    return open_client(settings, {base: token.get_secret_value() for base, token in tokens.items() if token})
 
 
-def open_sources(settings: Settings, *feeds: Feed | Succession) -> Web:
-    """The way to the sources of these feeds; a Socrata site among them is told who asks."""
-    sources = (source for each in feeds for feed in each.feeds for source in feed.sources)
-    token = settings.socrata_app_token
-    if token is None and any(isinstance(source, Table) for source in sources):
-        try:
-            token = plain_token(SecretStr(secret(TOKEN_BLOCK) or ""))
-        except ValueError as error:
-            raise BadArgument(f"block secret/{TOKEN_BLOCK}: {error}.") from None
-    return web_client(settings, token.get_secret_value() if token else None)
+def _read_token(variable: str) -> SecretStr | None:
+    """What the Secret block named like the variable holds, in lower case and with dashes."""
+    name = variable.lower().replace("_", "-")
+    try:
+        return plain_token(SecretStr(read_secret(name) or ""))
+    except ValueError as error:
+        raise BadArgument(f"block secret/{name}: {error}.") from None

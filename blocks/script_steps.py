@@ -25,7 +25,7 @@ from pydantic.v1 import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from mta_weekly.command.flags import BAD_ARGUMENT, INTERRUPTED, LANDED, NOT_LANDED, OneLineParser
-from mta_weekly.errors import BadArgument, EtlError, sentence
+from mta_weekly.errors import BadArgument, EtlError, to_one_line
 from mta_weekly.orchestration.prefect_api import prepare_prefect
 
 DONE, FAILED = LANDED, NOT_LANDED  # exit codes
@@ -121,7 +121,7 @@ def _say(line: str) -> None:
 def _said(error: Exception) -> str:
     """An error in one line. Of an API's answer only its own words: the rest may repeat what it was sent, a key."""
     if isinstance(error, EtlError):
-        return sentence(error)
+        return to_one_line(error)
     if isinstance(error, httpx.InvalidURL):
         return "PREFECT_API_URL is no address such as http://127.0.0.1:4200/api"  # and may hold a password
     if isinstance(error, SQLAlchemyError):
@@ -129,7 +129,7 @@ def _said(error: Exception) -> str:
             f"Prefect's own database in PREFECT_HOME cannot be used ({type(error).__name__}); mend it, or name a server"
         )
     if isinstance(error, httpx.HTTPError) and not isinstance(error, PrefectHTTPStatusError):
-        return f"the Prefect API failed ({sentence(error)}); try again"
+        return f"the Prefect API failed ({to_one_line(error)}); try again"
     if not isinstance(error, PrefectHTTPStatusError):
         return f"the Prefect API's answer is not Prefect's ({type(error).__name__}); look at PREFECT_API_URL"
     try:
@@ -137,7 +137,7 @@ def _said(error: Exception) -> str:
     except (ValueError, KeyError, TypeError):
         detail = ""
     shown = isinstance(detail, str) and bool(detail) and "{" not in detail and not SECRET_VALUE.search(detail)
-    words = f": {sentence(detail)[:LONGEST_DETAIL]}" if shown else ""
+    words = f": {to_one_line(detail)[:LONGEST_DETAIL]}" if shown else ""
     return f"the Prefect API refused it with {error.response.status_code} {error.response.reason_phrase}{words}"
 
 

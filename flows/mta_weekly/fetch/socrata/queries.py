@@ -8,13 +8,13 @@ from datetime import date
 from urllib.parse import quote, urlencode, urlsplit
 
 from mta_weekly.feeds.sources import Table
-from mta_weekly.settings import Settings
+from mta_weekly.feeds.weeks import Week
 
 LIMIT = 10_000_000  # rows; without a limit the site sends 1,000
 
 
 @dataclass(frozen=True)
-class Part:
+class Slice:
     """The rows of a week that one data set holds: from midnight of `first` to that of `end`."""
 
     table: Table
@@ -36,30 +36,30 @@ class Part:
         """The address of its rows, without the first so many of them."""
         order = ",".join([*self.table.key, ":id"])  # rows may share a key
         more = {"$offset": str(offset)} if offset else {}
-        return query(f"{self.address}.csv", {"$where": self._where, "$order": order, "$limit": str(LIMIT)} | more)
+        return build_query(f"{self.address}.csv", {"$where": self._where, "$order": order, "$limit": str(LIMIT)} | more)
 
     @property
     def count(self) -> str:
         """The address of how many they are, and of the time of the last one."""
         select = f"count(*) as n,max({self.table.time}) as last"
-        return query(f"{self.address}.json", {"$select": select, "$where": self._where})
+        return build_query(f"{self.address}.json", {"$select": select, "$where": self._where})
 
 
-def parts(table: Table, week: date, settings: Settings) -> list[Part]:
-    """The parts of a week, in the order of their days; one, but at a turn of data sets."""
-    return [Part(table, set_address(table, each.id, settings), first, end) for each, first, end in table.parts(week)]
+def cut_week(table: Table, base: str, week: Week) -> list[Slice]:
+    """The slices of a week at the site `base`, in the order of their days; one, but at a turn of data sets."""
+    return [Slice(table, address_of_set(base, each.id), first, end) for each, first, end in table.parts(week)]
 
 
-def addresses(table: Table, week: date, settings: Settings) -> str:
+def find_address(table: Table, base: str, week: Week) -> str:
     """Where the rows of a week are."""
-    return " ".join(part.rows() for part in parts(table, week, settings))
+    return " ".join(part.rows() for part in cut_week(table, base, week))
 
 
-def set_address(table: Table, name: str, settings: Settings) -> str:
+def address_of_set(base: str, name: str) -> str:
     """Where a data set is asked, without the form of the answer."""
-    return f"{getattr(settings, table.base)}/resource/{name}"
+    return f"{base}/resource/{name}"
 
 
-def query(address: str, parameters: dict[str, str]) -> str:
+def build_query(address: str, parameters: dict[str, str]) -> str:
     """The address of a query."""
     return f"{address}?{urlencode(parameters, quote_via=quote, safe='$:,()*')}"

@@ -22,7 +22,7 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.callables import parameter_schema
 
-import script  # lets the others be found
+import script_steps  # lets the others be found
 
 # isort: split
 from croniter import CroniterBadDateError, croniter
@@ -85,18 +85,22 @@ class What:
 
 def parser(description: str, file: str, block: str) -> argparse.ArgumentParser:
     """The flags both deployments have; `block` says what block the script takes."""
-    made = script.parser(description, file)
+    made = script_steps.parser(description, file)
     where = made.add_mutually_exclusive_group(required=True)
-    where.add_argument("--block_name", type=script.block_name, metavar="N", help=f"{block}; an own server, by an agent")
-    where.add_argument("--work_pool", type=script.plain_name, metavar="P", help="a work pool; by its workers")
-    made.add_argument("--deploy_name", type=script.plain_name, required=True, metavar="D", help="the deployment's name")
+    where.add_argument(
+        "--block_name", type=script_steps.block_name, metavar="N", help=f"{block}; an own server, by an agent"
+    )
+    where.add_argument("--work_pool", type=script_steps.plain_name, metavar="P", help="a work pool; by its workers")
+    made.add_argument(
+        "--deploy_name", type=script_steps.plain_name, required=True, metavar="D", help="the deployment's name"
+    )
     made.add_argument("--cron", default=SATURDAY_AT_NINE, help="when, default '%(default)s': Saturdays at nine")
     made.add_argument("--timezone", default=NEW_YORK, metavar="ZONE", help="where, default %(default)s")
     made.add_argument(
-        "--work_queue", type=script.plain_name, default="default", metavar="QUEUE", help="default '%(default)s'"
+        "--work_queue", type=script_steps.plain_name, default="default", metavar="QUEUE", help="default '%(default)s'"
     )
     made.add_argument(
-        "--tag", type=script.plain_name, action="append", metavar="TAG", help="as often as needed, default mta"
+        "--tag", type=script_steps.plain_name, action="append", metavar="TAG", help="as often as needed, default mta"
     )
     made.add_argument("--feed", choices=list(CHOICES), default=AUTO, help="default %(default)s: the week decides")
     made.add_argument(
@@ -147,7 +151,7 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
         raise BadArgument(f"--lake {options.lake}: give {BLOCK}NAME, or a folder from the root where the runs happen.")
     if options.lake.startswith(BLOCK):
         try:
-            script.block_name(options.lake.removeprefix(BLOCK))
+            script_steps.block_name(options.lake.removeprefix(BLOCK))
         except argparse.ArgumentTypeError as error:
             raise BadArgument(f"--lake: {error}.") from None
     if not 1 <= options.catch_up <= MOST_WEEKS:

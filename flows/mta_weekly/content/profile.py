@@ -1,0 +1,92 @@
+"""What is known of a week when it has been read: its figures, and the rows that cannot be used."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from datetime import date
+from math import isfinite
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mta_weekly.errors import Refused
+from mta_weekly.feeds.catalog import Feed
+
+SHOWN = 5  # bad rows shown in an error
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be used: its line in the published file (from 1), why, and its text."""
+
+    line: int
+    reason: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.reason}: {self.text.strip()[:200]!r}"
+
+
+@dataclass(frozen=True)
+class WeekProfile:
+    """What is known of a converted week.
+
+    Attributes:
+        rows: rows written, without the header.
+        bad_rows: rows left out.
+        first_day, last_day: of the rows, as ISO dates.
+        days: how many of the week's seven days have rows.
+        size, crc32c: of the gzip, in bytes and in base64 as GCS writes it.
+        sha256: of the unpacked content, in hex.
+        empty: how many values are empty, of each column that has such.
+        sums: of the columns that the feed sums.
+    """
+
+    rows: int
+    bad_rows: int
+    first_day: str
+    last_day: str
+    days: int
+    size: int
+    crc32c: str
+    sha256: str
+    empty: dict[str, int]
+    sums: dict[str, float]
+
+
+class Tally:
+    """The figures of the rows so far."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed, self.rows, self.bad_rows = feed, 0, 0
+        self.days: set[date] = set()
+        self.empty: Counter[str] = Counter()
+        self.sums: defaultdict[str, float] = defaultdict(float)
+
+    def add(self, table: pa.Table) -> None:
+        """Count rows in the columns of the feed.
+
+        Raises:
+            Refused: a number is too large to be summed.
+        """
+        self.rows += table.num_rows
+        for name in self.feed.columns:
+            lengths = pc.binary_length(table[name])
+            if pc.min(lengths).as_py() == 0:
+                self.empty[name] += pc.sum(pc.equal(lengths, 0)).as_py()
+        for name in self.feed.summed:
+            numbers = table[name]
+            if self.empty[name]:
+                numbers = numbers.filter(pc.not_equal(numbers, ""))
+            self.sums[name] += pc.sum(pc.cast(numbers, pa.float64()), min_count=0).as_py()
+            if not isfinite(self.sums[name]):
+                raise Refused(f"{name} has a number beyond all measure; nothing loaded, look at the file")
+
+    def summarize(self, file_sums: dict[str, Any]) -> WeekProfile:
+        """All figures, with the sums of the file; of one row at least."""
+        days = sorted(self.days)
+        return WeekProfile(
+            self.rows, self.bad_rows, str(days[0]), str(days[-1]), len(days), **file_sums,
+            empty={name: count for name, count in self.empty.items() if count},
+            sums={name: int(total) if float(total).is_integer() else total for name, total in self.sums.items()},
+        )  # fmt: skip

@@ -1,0 +1,84 @@
+"""A week's rows from a file of its own, plain or packed: a .gz, or a .zip that holds nothing else. Knows no CSV."""
+
+import zlib
+from collections.abc import Generator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+from urllib.parse import urlsplit
+from zipfile import BadZipFile, ZipFile
+
+from mta_weekly.errors import Refused, SourceFailed, SpoolFailed, TryAgain
+from mta_weekly.feeds.sources import WeeklyFile
+from mta_weekly.feeds.weeks import Week
+from mta_weekly.fetch.client import Web
+from mta_weekly.fetch.http import Body, Stream, stream_answers
+from mta_weekly.retry import RetryBudget
+from mta_weekly.spool import cannot_write
+
+PIECE = 1 << 20  # bytes unpacked at once
+GZIP = 31  # zlib's window bits for a gzip file
+BESIDE = "__MACOSX/"  # what macOS packs beside each file
+
+
+def find_address(source: WeeklyFile, base: str, week: Week) -> str:
+    """Where the file of a week is."""
+    return f"{base}/{source.file.format(week=week.saturday)}"
+
+
+def stream_week(source: WeeklyFile, base: str, week: Week, late: str, folder: Path) -> Stream:
+    """The file of a week, unpacked; a .zip is kept in `folder` meanwhile, for its list of files stands at its end."""
+    name = source.file.lower()
+    if name.endswith(".gz"):
+        return _stream_gzip
+    return partial(_stream_zip, folder) if name.endswith(".zip") else stream_answers
+
+
+def _stream_gzip(client: Web, body: Body, budget: RetryBudget) -> Generator[bytes, None, None]:
+    member = None
+    try:
+        for packed in stream_answers(client, body, budget):
+            left = packed
+            while left:
+                if member is None or member.eof:  # a file may be several in a row (RFC 1952, 2.2)
+                    member = zlib.decompressobj(GZIP)
+                yield member.decompress(left, PIECE)
+                left = member.unused_data if member.eof else member.unconsumed_tail
+    except zlib.error as error:
+        raise _broken(body, "gzip", error) from error
+    if member and not member.eof:
+        raise _broken(body, "gzip", "it is cut")
+
+
+def _stream_zip(folder: Path, client: Web, body: Body, budget: RetryBudget) -> Generator[bytes, None, None]:
+    try:
+        with TemporaryFile(dir=folder) as file:
+            for packed in stream_answers(client, body, budget):
+                file.write(packed)
+            if body.received:
+                with ZipFile(file) as archive, _open_only_file(archive, body) as member:
+                    while piece := member.read(PIECE):
+                        yield piece
+    except (BadZipFile, zlib.error, EOFError) as error:
+        raise _broken(body, "zip", error) from error
+    except (RuntimeError, NotImplementedError) as error:  # it is locked, or packed in another way
+        raise SourceFailed(f"the zip file from {_host(body)} cannot be unpacked: {error}") from error
+    except OSError as error:
+        raise SpoolFailed(cannot_write(folder, error)) from error
+
+
+def _open_only_file(archive: ZipFile, body: Body) -> IO[bytes]:
+    names = [each.filename for each in archive.infolist() if not each.is_dir() and not each.filename.startswith(BESIDE)]
+    if len(names) != 1:
+        listed = ", ".join(names[:5]) or "none"
+        raise Refused(f"the zip file from {_host(body)} must hold one file, and holds {len(names)}: {listed}")
+    return archive.open(names[0])
+
+
+def _broken(body: Body, kind: str, fault: object) -> TryAgain:
+    return TryAgain(f"{_host(body)} sent {body.received:,} bytes that are no whole {kind} file: {fault}")
+
+
+def _host(body: Body) -> str:
+    return urlsplit(body.url).hostname or ""
