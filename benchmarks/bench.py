@@ -17,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -37,8 +37,7 @@ from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import ROOT, read_settings
 from weeks import make_week, write_big
 
-SATURDAY = date(2024, 1, 6)
-WEEK = f"{SATURDAY:%y%m%d}"
+WEEK = Week.named("240106")
 FILE = f"turnstile_{WEEK}.txt"
 REAL = ROOT.parent / "shared" / "data" / f"{FILE}.gz"
 OURS = ["flows/etl_web_to_gcs.py", "--year", "2024", "--month", "1", "--day", "6", "--force"]
@@ -90,7 +89,7 @@ def publish(path: Path) -> int:
         with gzip.open(REAL) as packed, path.open("wb") as file:
             shutil.copyfileobj(packed, file)
     else:
-        path.write_bytes(make_week(SATURDAY))
+        path.write_bytes(make_week(WEEK.saturday))
     return path.stat().st_size
 
 
@@ -132,7 +131,7 @@ def whole(url: str, work: Path, runs: int) -> tuple[list[Row], Cost, Cost]:
 def compare(url: str, work: Path, other: Path, quick: bool) -> list[Row]:
     """The checkout beside another one."""
     weeks = many.YEAR[: 5 if quick else 13]
-    many.move(work / "web" / FILE, SATURDAY, work / "web" / "year", weeks)
+    many.move(work / "web" / FILE, WEEK, work / "web" / "year", weeks)
     with server(soda.__file__, *map(str, TABLE_ROWS)) as site:
         flags = ["--feed", "ridership", "--start", str(soda.FIRST_SATURDAY), "--end", str(soda.FIRST_SATURDAY)]
         return beside.compare(other, f"{url}/year", weeks, {site: flags}, work, runs=2 if quick else 5)
@@ -142,7 +141,7 @@ def big(url: str, work: Path, empty: Cost, size: int) -> list[Row]:
     """The whole command on a file many times the size of a week."""
     path = work / "web" / "big" / FILE
     path.parent.mkdir()
-    write_big(path, SATURDAY, size)
+    write_big(path, WEEK.saturday, size)
     cost = run(OURS, MTA_TURNSTILE_URL=f"{url}/big")
     path.unlink()
     return [
@@ -179,7 +178,7 @@ def tables(work: Path, empty: Cost, runs: int) -> list[Row]:
 def backfill(url: str, work: Path, reference: float, empty: Cost, quick: bool) -> list[Row]:
     """Many weeks in one run; `reference` is what a week costs there, in seconds."""
     weeks = many.YEAR[:8] if quick else many.YEAR
-    many.move(work / "web" / FILE, SATURDAY, work / "web" / "year", weeks)
+    many.move(work / "web" / FILE, WEEK, work / "web" / "year", weeks)
     return [
         *many.year(f"{url}/year", work, weeks, reference, runs=1 if quick else 3),
         *many.memory(f"{url}/year", work, weeks[: 4 if quick else 12], empty),
@@ -192,7 +191,7 @@ def stage(url: str, work: Path, size: int) -> list[Row]:
     path, peer_path = work / "ours.csv.gz", work / "peer.gz"
 
     def consume(chunks: Iterator[bytes], body: Body) -> WeekProfile:
-        return convert_week(chunks, TURNSTILE, Week.named(WEEK), path)
+        return convert_week(chunks, TURNSTILE, WEEK, path)
 
     def ours() -> None:
         fetch_body(client, url, consume, RetryBudget(attempts=1, wait=0, base=0))

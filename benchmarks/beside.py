@@ -5,17 +5,17 @@
 Both run on this Python and its packages, each with a Prefect home and lake of its own, against the same servers.
 """
 
-from datetime import date
 from pathlib import Path
 
 from many import COMMAND
 from measure import Cost, Row, middle, run
+from mta_weekly.feeds.weeks import Week
 from mta_weekly.settings import ROOT
 
 WORSE = 1.05  # x as long, or as much memory, is no worse
 
 
-def compare(other: Path, url: str, weeks: list[date], tables: dict[str, list[str]], work: Path, runs: int) -> list[Row]:
+def compare(other: Path, url: str, weeks: list[Week], tables: dict[str, list[str]], work: Path, runs: int) -> list[Row]:
     """What a week, a further week of a run, and tables cost here and in the other checkout.
 
     Args:
@@ -33,8 +33,8 @@ def compare(other: Path, url: str, weeks: list[date], tables: dict[str, list[str
             there.append(run([COMMAND, *arguments, "--force"], other, **own["b"], **variables))
         return here[1:], there[1:]
 
-    def period(some: list[date]) -> list[str]:
-        return ["--feed", "turnstile", "--start", str(some[0]), "--end", str(some[-1])]
+    def period(some: list[Week]) -> list[str]:
+        return ["--feed", "turnstile", "--start", str(some[0].saturday), "--end", str(some[-1].saturday)]
 
     one = both(*period(weeks[:1]), MTA_TURNSTILE_URL=url)
     many = both(*period(weeks), MTA_TURNSTILE_URL=url)

@@ -65,7 +65,7 @@ def year(url: str, work: Path, weeks: list[Week], reference: float, runs: int) -
 def memory(url: str, work: Path, weeks: list[Week], empty: Cost) -> list[Row]:
     """The peak of a run of many weeks, so many at once."""
     rows = [Row(f"{len(weeks)} weeks of full size, memory, ours - empty")]
-    for concurrency in (1, 4):
+    for concurrency in (4,):
         cost, _ = land(url, work, weeks, "--concurrency", str(concurrency))
         rows.append(memory_row(f"  --concurrency {concurrency}", cost, empty))
     return rows
@@ -73,14 +73,14 @@ def memory(url: str, work: Path, weeks: list[Week], empty: Cost) -> list[Row]:
 
 def long(url: str, work: Path, folder: Path, count: int) -> list[Row]:
     """Whether a week late in a run of many costs what one at its beginning does; the newest weeks of the feed."""
-    last, old = TURNSTILE.coverage.last, TURNSTILE.sources[0].old
+    last, legacy = TURNSTILE.coverage.last, TURNSTILE.sources[0].legacy
     assert last
-    assert old
-    weeks = list_weeks(last - timedelta(weeks=count - 1), last)
+    assert legacy
+    weeks = list_weeks(last.saturday - timedelta(weeks=count - 1), last.saturday)
     folder.mkdir()
     for week in weeks:
-        make = make_legacy_week if week <= old.last else make_week
-        source(folder, week).write_bytes(make(week, SMALL))
+        make = make_legacy_week if week <= legacy.last else make_week
+        source(folder, week).write_bytes(make(week.saturday, SMALL))
     cost, landed = land(url, work, weeks)
     early, late = (((part := landed[which])[-1] - part[0]) / (len(part) - 1) for which in (EARLY, LATE))
     return [
@@ -95,7 +95,7 @@ def long(url: str, work: Path, folder: Path, count: int) -> list[Row]:
 def land(url: str, work: Path, weeks: list[Week], *more: str) -> tuple[Cost, list[float]]:
     """Land weeks that follow each other in an empty lake; returns the cost, and the times they landed at, in order."""
     lake = work / "many"
-    period = ["--start", str(weeks[0]), "--end", str(weeks[-1])]
+    period = ["--start", str(weeks[0].saturday), "--end", str(weeks[-1].saturday)]
     cost = run([COMMAND, *period, "--lake", str(lake), *more], MTA_TURNSTILE_URL=url)
     landed = sorted((lake / TURNSTILE.key(week)).stat().st_mtime for week in weeks)  # none is missing
     rmtree(lake)

@@ -66,20 +66,6 @@ def cut_blocks(chunks: Iterable[bytes], quoted: bool, size: int) -> Iterator[byt
         yield bytes(held)
 
 
-def quotes_match(rows: bytes) -> bool:
-    """Whether every quote opens a value at its border, closes one there, or is doubled in one."""
-    quotes = rows.count(QUOTE)
-    if not quotes:
-        return True
-    # Where every value is in quotes, as data.ny.gov has them, all quotes stand in pairs round a border: to count both
-    # is much faster. Pairs that touch could be counted twice.
-    pairs = rows.count(b'","') + rows.count(b'"\n"')
-    paired = quotes == 2 * pairs + 2 and rows[:1] == QUOTE and rows.endswith(b'"\n')
-    if paired and b'","\n"' not in rows and b'"\n","' not in rows:
-        return True
-    return MATCHED.fullmatch(rows) is not None
-
-
 def split_rows(record: bytes, quoted: bool) -> list[bytes]:
     """The rows of what `split_records` takes for one: a CR alone ends a row too. Blank ones are left out.
 

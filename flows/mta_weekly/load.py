@@ -222,7 +222,7 @@ class Load:
         found, reasons = published.found, []
         if published.state == "there":
             by = f" {found.facts.flow_run_id}" if found.facts else ""
-            same = "the same content" if found.holds(facts) else "other content, which stands"
+            same = "the same content" if found.holds_content(facts) else "other content, which stands"
             reasons.append(f"another run{by} was first, with {same}")
         elif facts.bad_rows:
             reasons.append(f"{facts.bad_rows} bad rows left out: {self.target.rejected_key}")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mta_weekly import csv_rows
-from mta_weekly.content.csv_tables import map_texts
+from mta_weekly.content.csv_tables import NOTHING, change_texts, decode, make_texts
 from mta_weekly.content.header import check_header, refuse_page
 from mta_weekly.content.profile import SHOWN, BadRow, Tally, WeekProfile
 from mta_weekly.content.rows import RowJudge
@@ -21,7 +21,7 @@ from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import CsvDialect
 from mta_weekly.feeds.weeks import Week
 
-BLOCK = 3 << 17  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks
+BLOCK = 3 << 18  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks
 PAGE = re.compile(r"<(!doctype|html|head|body)\b", re.IGNORECASE)
 
 
@@ -47,7 +47,7 @@ class WeekValidator:
         first = [""] if self.feed.tidied else []
         return (",".join([*first, *self.feed.columns]) + "\n").encode()
 
-    def take(self, block: bytes) -> pa.Table | None:
+    def take(self, block: bytes) -> pa.RecordBatch | None:
         """Check a block of whole rows; the first one starts with the header, where the dialect has one.
 
         Returns:
@@ -70,18 +70,15 @@ class WeekValidator:
             raise Refused(
                 f"line {line}: {self.feed.day[0]} {text!r} is not in the week, {first} to {last}; nothing loaded"
             )
-        table = rows.good
-        self._check_order(table)
+        self._check_order(rows.good)
         if self.numbered and not self.bad:
-            self._check_numbers(table)
-        if not table.num_rows:
+            self._check_numbers(rows.good)
+        if not rows.good.num_rows:
             return None
-        self.tally.days |= {
-            day for text in pc.unique(table[self.judge.day_at]).to_pylist() if (day := self.judge.read_day(text))
-        }
-        table = self._rename_columns(table)
-        self.tally.add(table)
-        return table
+        self.tally.days |= rows.days
+        good = self._rename_columns(rows.good)
+        self.tally.add(good)
+        return good
 
     def _open(self, block: bytes) -> bytes:
         """The first block without its header."""
@@ -119,21 +116,20 @@ class WeekValidator:
         """What to raise for a body that broke: a source is asked again, an object stays what it is."""
         return BrokenBody(message) if self.published else Refused(message)
 
-    def _rename_columns(self, table: pa.Table) -> pa.Table:
+    def _rename_columns(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Rows as later weeks have them: days written as in the lake, and columns that an old form lacks empty."""
         name, written = self.feed.day
-        found = {column: table[column] for column in self.judge.names}
+        found = dict(zip(self.judge.names, rows.columns, strict=True))
         if written != self.dialect.day:
-            found[name] = map_texts(
-                table[name],
-                lambda texts: pa.array(
-                    [f"{self.judge.read_day(text.as_py()):{written}}" for text in texts], pa.string()
-                ),
-            )
+            found[name] = decode(change_texts(rows[name].dictionary_encode(), self._rewrite_days))
         if self.judge.legacy:
-            empty = pa.repeat("", table.num_rows)
+            empty = pa.repeat(NOTHING, rows.num_rows)
             found = {column: found.get(column, empty) for column in self.feed.columns}
-        return pa.Table.from_arrays(list(found.values()), list(found))
+        return pa.RecordBatch.from_arrays(list(found.values()), list(found))
+
+    def _rewrite_days(self, texts: pa.Array) -> pa.Array:
+        written = self.feed.day[1]
+        return make_texts(f"{self.judge.read_day(text):{written}}" for text in texts.to_pylist())
 
     def _check_end(self, block: bytes) -> None:
         """Refuse a last line that was cut: it has no line end, and its counter lacks digits of the padding above it."""
@@ -149,17 +145,17 @@ class WeekValidator:
             shown = last[:40].decode(errors="replace")
             raise self._break(f"line {self.line}, the last one, is cut in its value {shown!r}; nothing loaded")
 
-    def _check_numbers(self, table: pa.Table) -> None:
+    def _check_numbers(self, rows: pa.RecordBatch) -> None:
         first = self.tally.rows
-        numbers = pc.cast(pa.arange(first, first + table.num_rows), pa.string())
-        if not pc.all(pc.equal(table[0], numbers), min_count=0).as_py():
+        numbers = pc.cast(pa.arange(first, first + rows.num_rows), pa.string())
+        if not pc.all(pc.equal(rows[0], numbers), min_count=0).as_py():
             raise Refused("the row numbers have a gap: not a whole object")
 
-    def _check_order(self, table: pa.Table) -> None:
+    def _check_order(self, rows: pa.RecordBatch) -> None:
         """Refuse rows that go back in time, where they were asked for in its order: some were sent twice, or lack."""
-        if not (self.dialect.ordered and table.num_rows):
+        if not (self.dialect.ordered and rows.num_rows):
             return
-        times = table[self.judge.day_at].combine_chunks()
+        times = rows[self.feed.day[0]]
         ends = times[0].as_py(), times[-1].as_py()
         if ends[0] < self._last_time or not pc.all(pc.less_equal(times[:-1], times[1:]), min_count=0).as_py():
             raise Refused(f"the rows are not in the order of {self.feed.day[0]}; nothing loaded, try again later")

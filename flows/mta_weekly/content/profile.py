@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mta_weekly.content.csv_tables import NOTHING
 from mta_weekly.errors import Refused
 from mta_weekly.feeds.catalog import Feed
 
@@ -63,21 +64,19 @@ class Tally:
         self.empty: Counter[str] = Counter()
         self.sums: defaultdict[str, float] = defaultdict(float)
 
-    def add(self, table: pa.Table) -> None:
+    def add(self, rows: pa.RecordBatch) -> None:
         """Count rows in the columns of the feed.
 
         Raises:
             Refused: a number is too large to be summed.
         """
-        self.rows += table.num_rows
+        self.rows += rows.num_rows
         for name in self.feed.columns:
-            lengths = pc.binary_length(table[name])
-            if pc.min(lengths).as_py() == 0:
-                self.empty[name] += pc.sum(pc.equal(lengths, 0)).as_py()
+            self.empty[name] += pc.equal(rows[name], NOTHING).true_count
         for name in self.feed.summed:
-            numbers = table[name]
+            numbers = rows[name]
             if self.empty[name]:
-                numbers = numbers.filter(pc.not_equal(numbers, ""))
+                numbers = numbers.filter(pc.not_equal(numbers, NOTHING))
             self.sums[name] += pc.sum(pc.cast(numbers, pa.float64()), min_count=0).as_py()
             if not isfinite(self.sums[name]):
                 raise Refused(f"{name} has a number beyond all measure; nothing loaded, look at the file")

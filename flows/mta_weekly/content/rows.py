@@ -11,9 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mta_weekly import csv_rows
-from mta_weekly.content.csv_tables import map_texts, parse_rows, trim_fractions
+from mta_weekly.content.csv_tables import (
+    are_quotes_right,
+    change_texts,
+    clean_values,
+    decode,
+    find_texts,
+    make_mask,
+    parse_rows,
+    trim_fractions,
+)
 from mta_weekly.content.profile import BadRow
-from mta_weekly.content.rules import Rule, list_rules, may_hold_marks
+from mta_weekly.content.rules import Rule, list_rules
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import CsvDialect, LegacyDialect
 from mta_weekly.feeds.weeks import Week
@@ -28,11 +37,13 @@ class JudgedRows:
 
     Attributes:
         good: as text, numbers without a fraction that says nothing.
+        days: of the good ones.
         bad: in the order of their lines.
         foreign: the line and the day of the first row that is right, but of another week.
     """
 
-    good: pa.Table
+    good: pa.RecordBatch
+    days: set[date]
     bad: list[BadRow]
     foreign: tuple[int, str] | None = None
 
@@ -56,9 +67,8 @@ class RowJudge:
                 f"{len(self.legacy.keys)} and {len(self.legacy.group)} for each of 1 to {self.legacy.most} rows"
             )
         self.rules = [rule for rule in list_rules(feed, dialect, self.read_day) if rule.column in self.names]
-        numbers = (*feed.numbers, *feed.counters) if dialect.quoted else feed.numbers
-        self.numbers_at = [self.names.index(name) for name in numbers]
-        self.day_at = self.names.index(feed.day[0])
+        self.coded = {feed.day[0], *feed.clocks, *feed.numbers}  # columns of few different texts
+        self.trimmed = {*feed.numbers, *(feed.counters if dialect.quoted else ())}
         self._days: dict[str, date | None] = {}
 
     def read_day(self, text: str) -> date | None:
@@ -81,27 +91,39 @@ class RowJudge:
 
     def judge(self, block: bytes, before: int) -> JudgedRows:
         """Tell the good rows of a block, whole rows of UTF-8, from the bad ones; so many lines came `before` it."""
-        rows: list[Row] = []
-        bad: list[BadRow] = []
-        parsed = block
-        if self.legacy or (self.dialect.quoted and not csv_rows.quotes_match(block)):
-            rows, bad = self._split(block, before)
-            parsed = b"".join(row + b"\n" for _, row in rows)
-        table, misfits = parse_rows(parsed, self.names, self.dialect.quoted, self.feed.tidied)
-        for at in self.numbers_at:
-            table = table.set_column(at, self.names[at], map_texts(table[at], trim_fractions))
-        faults = self._find_faults(table, may_hold_marks(block))
-        foreign = self._find_foreign(table, faults)
+        batch, misfits, rows, bad = self._parse(block, before)
+        columns = self._clean_columns(batch)
+        faults = self._find_faults(columns)
+        foreign = self._find_foreign(columns[self.feed.day[0]], faults)
+        batch = pa.RecordBatch.from_arrays([decode(column) for column in columns.values()], self.names)
         if not (misfits or faults or foreign is not None):
-            return JudgedRows(table, bad)
+            return JudgedRows(batch, self._read_days(columns[self.feed.day[0]].dictionary), bad)
         rows = rows or self._split(block, before)[0]
-        kept = [n for n in range(len(rows)) if n not in misfits]  # which of them each row of the table is
+        kept = [n for n in range(len(rows)) if n not in misfits]  # which of them each row of the batch is
         wrong = {n: self._describe_misfit(*rows[n], fields) for n, fields in misfits.items()}
         wrong |= {kept[n]: self._describe_fault(*rows[kept[n]], rule) for n, rule in faults.items()}
-        bad += [wrong[n] for n in sorted(wrong)]
-        first = None if foreign is None else (rows[kept[foreign]][0], table[self.day_at][foreign].as_py())
-        good = table.filter(pa.array([n not in faults for n in range(table.num_rows)], pa.bool_()))
-        return JudgedRows(good, sorted(bad, key=lambda row: row.line), first)
+        bad = sorted([*bad, *(wrong[n] for n in sorted(wrong))], key=lambda row: row.line)
+        first = None if foreign is None else (rows[kept[foreign]][0], batch[self.feed.day[0]][foreign].as_py())
+        good = batch.filter(make_mask(n not in faults for n in range(batch.num_rows)))
+        return JudgedRows(good, self._read_days(pc.unique(good[self.feed.day[0]])), bad, first)
+
+    def _parse(self, block: bytes, before: int) -> tuple[pa.RecordBatch, dict[int, int], list[Row], list[BadRow]]:
+        """The rows with the right number of fields, and those with another; told apart by hand where they must be."""
+        if not self.legacy:
+            batch, misfits = parse_rows(block, self.names, self.dialect.quoted)
+            if not self.dialect.quoted or are_quotes_right(batch, block):
+                return batch, misfits, [], []
+        rows, bad = self._split(block, before)
+        return *parse_rows(b"".join(row + b"\n" for _, row in rows), self.names, self.dialect.quoted), rows, bad
+
+    def _clean_columns(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """The columns as the rules see them; those of few different texts as codes of these."""
+        columns = {}
+        for name, values in zip(self.names, batch.columns, strict=True):
+            column = clean_values(values, self.feed.tidied)
+            column = column.dictionary_encode() if name in self.coded else column
+            columns[name] = change_texts(column, trim_fractions) if name in self.trimmed else column
+        return columns
 
     def _split(self, block: bytes, before: int) -> tuple[list[Row], list[BadRow]]:
         """The rows of a block; those whose quotes do not match are bad."""
@@ -130,25 +152,25 @@ class RowJudge:
             return [line]
         return [b",".join(fields[:keys] + fields[at : at + width]) for at in range(keys, len(fields), width)]
 
-    def _find_faults(self, table: pa.Table, marks: bool) -> dict[int, Rule]:
-        """The rows of a table that break a rule, each with the first one it breaks."""
+    def _find_faults(self, columns: dict[str, pa.Array]) -> dict[int, Rule]:
+        """The rows that break a rule, each with the first one it breaks."""
         faults: dict[int, Rule] = {}
         for rule in self.rules:
-            if marks or not rule.marked:
-                found = rule.find(table[rule.column])
-                if pc.any(found).as_py():
-                    for row in pc.indices_nonzero(found).to_pylist():
-                        faults.setdefault(row, rule)
+            for row in find_texts(columns[rule.column], rule.find):
+                faults.setdefault(row, rule)
         return faults
 
-    def _find_foreign(self, table: pa.Table, faults: dict[int, Rule]) -> int | None:
+    def _find_foreign(self, days: pa.DictionaryArray, faults: dict[int, Rule]) -> int | None:
         """The first row without a fault that is of no day of the week; None where there is none."""
-        texts = pc.unique(table[self.day_at]).to_pylist()
-        foreign = [text for text in texts if (day := self.read_day(text)) and day not in self.week_days]
-        if not foreign:
-            return None
-        found = pc.indices_nonzero(pc.is_in(table[self.day_at], pa.array(foreign))).to_pylist()
-        return next((row for row in found if row not in faults), None)
+
+        def find(texts: pa.Array) -> pa.Array:
+            read = [self.read_day(text) for text in texts.to_pylist()]
+            return make_mask(day is not None and day not in self.week_days for day in read)
+
+        return next((row for row in find_texts(days, find) if row not in faults), None)
+
+    def _read_days(self, texts: pa.Array) -> set[date]:
+        return {day for text in texts.to_pylist() if (day := self.read_day(text))}
 
     def _describe_misfit(self, line: int, row: bytes, fields: int) -> BadRow:
         return BadRow(line, f"{fields} fields, expected {self.expected}", row.decode())

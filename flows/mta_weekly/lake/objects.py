@@ -95,6 +95,10 @@ class StoredObject:
         """Whether it is the file these facts speak of."""
         return (self.size, self.crc32c) == (facts.size, facts.crc32c)
 
+    def holds_content(self, facts: Facts) -> bool:
+        """Whether it unpacks to what these facts speak of; another version of ours may compress otherwise."""
+        return self.holds(facts) or (self.facts is not None and self.facts.sha256 == facts.sha256)
+
 
 @dataclass(frozen=True)
 class PublishResult:
