@@ -29,7 +29,7 @@ $(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/run.stamp
 
 FEED ?= turnstile
-demo: $(VENV)/run.stamp  ## land a generated week in data/demo/lake, offline; FEED=ridership, another
+demo: $(VENV)/run.stamp  ## land a generated week in data/demo/lake, offline; FEED=ridership, a table
 	@$(BIN)/python benchmarks/demo.py $(FEED)
 
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal

@@ -162,13 +162,15 @@ def tables(work: Path, empty: Cost, runs: int) -> list[Row]:
             period = f"--year {week.year} --month {week.month} --day {week.day}"
             command = ["flows/etl_web_to_gcs.py", "--feed", "ridership", *period.split(), "--force"]
             _, *costs = [run(command, MTA_SOCRATA_URL=url) for _ in range(runs + 1)]  # the first one renders the answer
-            facts = json.loads((work / "lake" / "ridership" / f"{week:%y%m%d}.csv.gz.json").read_bytes())
+            path = work / "lake" / "ridership" / f"{week:%y%m%d}.csv.gz"
+            facts = json.loads(path.with_name(f"{path.name}.json").read_bytes())
             size, cost = facts["source_bytes"], middle(costs)
             measured.append((size, cost))
             rows += [
                 Row(f"  {count:,} rows, {size / 1e6:.0f} MB", str(cost)),
                 Row("  speed, start of Prefect included", f"{size / cost.seconds / 1e6:.0f} MB/s"),
                 memory_row("  memory, ours - empty", cost, empty),
+                *weight(path),
             ]
     (size, cost), (more, longer) = measured
     speed = f"{(more - size) / max(longer.seconds - cost.seconds, 0.01) / 1e6:.0f} MB/s"
@@ -229,9 +231,8 @@ def weight(path: Path) -> list[Row]:
     size = path.stat().st_size
     ratio = size / len(gzip.compress(gzip.decompress(path.read_bytes()), 6))
     return [
-        Row("the object"),
-        Row("  ours", f"{size:,} bytes"),
-        Row("  size, ours / gzip -6", f"{ratio:.3f} x", f"<= {SIZE_REACH} x", ratio <= SIZE_REACH),
+        Row("  the object", f"{size:,} bytes"),
+        Row("  its size, ours / gzip -6", f"{ratio:.3f} x", f"<= {SIZE_REACH} x", ratio <= SIZE_REACH),
     ]
 
 

@@ -37,14 +37,15 @@ def count_rows(rows: bytes | bytearray) -> int:
 
 def split_records(rows: bytes, quoted: bool) -> Iterator[tuple[int, bytes]]:
     """Each row without its line end, and how many lines come before it; what opens a quote for ever is one row."""
-    held, first = b"", 0
+    parts, odd = list[bytes](), False
     for number, line in enumerate(rows.split(END)):
-        held, first = (held + END + line, first) if held else (line, number)
-        if not quoted or held.count(QUOTE) % 2 == 0:
-            yield first, held
-            held = b""
-    if held:
-        yield first, held
+        parts.append(line)
+        odd = odd != (quoted and line.count(QUOTE) % 2 == 1)
+        if not odd:
+            yield number - len(parts) + 1, END.join(parts)
+            parts = []
+    if parts:
+        yield number - len(parts) + 1, END.join(parts)
 
 
 def cut_blocks(chunks: Iterable[bytes], quoted: bool, size: int) -> Iterator[bytes]:

@@ -29,7 +29,7 @@ from mta_weekly.fetch.from_source import fetch_week, find_address
 from mta_weekly.fetch.http import Body, Version
 from mta_weekly.lake.objects import Facts, PublishResult, StoredObject
 from mta_weekly.lake_week import LakeWeek
-from mta_weekly.outcomes import Outcome, describe_differences
+from mta_weekly.outcomes import Outcome, count_noun, describe_differences
 from mta_weekly.settings import Settings
 
 log = logging.getLogger("mta.load")
@@ -225,7 +225,7 @@ class Load:
             same = "the same content" if found.holds_content(facts) else "other content, which stands"
             reasons.append(f"another run{by} was first, with {same}")
         elif facts.bad_rows:
-            reasons.append(f"{facts.bad_rows} bad rows left out: {self.target.rejected_key}")
+            reasons.append(f"{count_noun(facts.bad_rows, 'bad row')} left out: {self.target.rejected_key}")
         if local.compared and published.state == "replaced":
             reasons.append(describe_differences(local.compared, facts))
         if local.profile.days < DAYS:

@@ -20,7 +20,8 @@ from mta_weekly.feeds.sources import CsvDialect, LegacyDialect
 from mta_weekly.feeds.weeks import Week
 from tries import tries
 
-WEEK = {"turnstile": "240106", "ridership": "260905", "daily": "260905"}
+NOW = Week.named("260905")
+WEEK = {feed.name: (feed.coverage.last or NOW).label for feed in FEEDS.values()}
 DIALECTS: list[tuple[str, Feed, CsvDialect, str]] = [
     (f"{feed.name} {source.name}", feed, source.dialect_of(Week.named(WEEK[feed.name])), WEEK[feed.name])
     for feed in FEEDS.values()
@@ -49,13 +50,18 @@ def make_row(draw: random.Random, feed: Feed, dialect: CsvDialect, week: str) ->
     day = draw.choice(Week.named(week).days)
     if draw.random() < 0.02:
         day += draw.choice([-7, 7, 365]) * timedelta(days=1)
-    good = GOOD | {feed.day[0]: f"{day:{dialect.day}}"}
+    kinds = {
+        **dict.fromkeys(feed.counters, "7"),
+        **dict.fromkeys(feed.numbers, "7.5"),
+        **dict.fromkeys(feed.clocks, "03:00:00"),
+    }
+    good = kinds | GOOD | {feed.day[0]: f"{day:{dialect.day}}"}
     names = (
         [*dialect.keys, *dialect.group * draw.randint(1, dialect.most)]
         if isinstance(dialect, LegacyDialect)
         else feed.columns
     )
-    values = [good[name] for name in names]
+    values = [good.get(name, "any text") for name in names]
     wrong = draw.random() < 0.5
     if wrong:
         for _ in range(draw.choice([1, 1, 2])):

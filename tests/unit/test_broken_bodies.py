@@ -10,8 +10,9 @@ import pytest
 
 from conftest import FILE, KEY, expected, small_week
 from legacy_files import JUNK, SMALL
+from mta_weekly.content.check import BLOCK
 from mta_weekly.content.convert import convert_week
-from mta_weekly.errors import EtlError, GaveUp, Refused
+from mta_weekly.errors import BrokenBody, EtlError, GaveUp, Refused
 from mta_weekly.feeds.catalog import DAILY, RIDERSHIP, TURNSTILE, Feed
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.fetch.client import open_client
@@ -126,3 +127,22 @@ def test_the_range_of_a_coordinate_is_not_judged(tmp_path: Path) -> None:
     values |= {RIDERSHIP.day[0]: "2026-09-08T00:00:00.000", "LATITUDE": "999"}
     row = ",".join(f'"{value}"' for value in values.values())
     assert ",999," in convert(RIDERSHIP, tmp_path, row)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\n" + GOOD + "\n", ""])
+def test_a_quote_that_is_never_closed_is_a_broken_body(tmp_path: Path, end: str) -> None:
+    body = f'date,mode,count\n{GOOD}\n"2026-09-08T00:00:00.000","Bus{end}'.encode()
+    with pytest.raises(BrokenBody, match="line 3: the last row is cut"):
+        convert_week([body], DAILY, Week.named("260912"), tmp_path / "object.csv.gz", 9)
+
+
+def test_a_page_with_a_quote_before_much_else_is_a_broken_body(tmp_path: Path) -> None:
+    much = f"{GOOD}\n" * (3 * BLOCK // len(GOOD))
+    body = f'date,mode,count\n{much}<html>5" nails</html>\n{much}'.encode()
+    with pytest.raises(BrokenBody, match="an HTML page begins in the middle of the file"):
+        convert_week([body], DAILY, Week.named("260912"), tmp_path / "object.csv.gz", 9)
+
+
+def test_a_table_whose_lines_end_otherwise_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="the header has changed"):
+        convert_week([f"date,mode,count\r{GOOD}\r".encode()], DAILY, Week.named("260912"), tmp_path / "object.csv.gz")

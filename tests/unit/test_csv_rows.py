@@ -70,6 +70,7 @@ def test_blocks_are_whole_rows_wherever_the_chunks_end(table: list[list[str]], s
 def test_a_quote_that_is_never_closed_takes_no_time() -> None:
     assert lines.find_end(b'"' + b"\n" * 1_000_000, quoted=True) == 0
     assert lines.find_end(b'a\n"' + b'""\n' * 300_000, quoted=True) == 2
+    assert len(list(lines.split_records(b'"' + b"a,b\n" * 1_000_000, quoted=True))) == 1
 
 
 @pytest.mark.parametrize("block", [check.BLOCK, 400])

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import ROOT
 from mta_weekly.feeds.catalog import FEEDS, Feed
-from mta_weekly.feeds.sources import DataSet, Table
+from mta_weekly.feeds.sources import DataSet, Table, WeeklyFile
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.settings import VERSION, Settings
 
@@ -115,11 +115,16 @@ def test_an_entry_is_sound(feed: Feed) -> None:
     assert feed.day[0] in columns
     assert set(feed.summed) <= {*feed.counters, *feed.numbers} <= set(columns)
     assert FEEDS[feed.name] is feed
+    assert re.fullmatch("[a-z0-9_-]+", feed.name), "it is a folder of the lake"
     assert len({source.name for source in feed.sources}) == len(feed.sources), "the facts tell sources by their names"
     for source in feed.sources:
         assert source.base.startswith(("http://", "https://"))
-        assert source.override in ("", *Settings().overrides)
-        assert source.token in ("", *Settings().tokens)
+        assert source.override in ("", *Settings().overrides), "a variable is a field of Settings, and one of overrides"
+        assert source.token in ("", *Settings().tokens), "a variable is a field of Settings, and one of tokens"
+        if isinstance(source, WeeklyFile):
+            files = {source.file.format(week=coverage.first.saturday + timedelta(weeks=n)) for n in range(60)}
+            assert len(files) == 60, "the file's name holds no date of its week, as {week:%y%m%d}"
+            assert "?" not in source.file, "a file's name ends in what it is packed as"
         if isinstance(source, Table):
             assert isinstance(source.key, tuple)
             assert source.time in source.key

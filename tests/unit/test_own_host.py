@@ -53,6 +53,12 @@ def packed(*files: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byt
     return made.getvalue()
 
 
+def damaged(method: int) -> bytes:
+    whole = bytearray(packed(("a.csv", PUBLISHED.encode()), method=method))
+    whole[len(whole) // 2 - 20] ^= 0xFF
+    return bytes(whole)
+
+
 ZIP = packed(("counts/", b""), ("counts/week.csv", PUBLISHED.encode()), ("__MACOSX/counts/._week.csv", b"junk"))
 GZ = gzip.compress(PUBLISHED.encode(), mtime=0)
 HALVES = gzip.compress(PUBLISHED[:100].encode()) + gzip.compress(PUBLISHED[100:].encode())
@@ -78,10 +84,11 @@ def land(tmp_path: Path) -> Begin:
         ("counts_{week:%Y-%m-%d}.csv", "/open/counts_2024-01-06.csv", PUBLISHED.encode()),
         ("{week:%Y}/counts_{week:%d%m}.csv.gz", "/open/2024/counts_0601.csv.gz", GZ),
         ("counts_{week:%y%m%d}.CSV.GZ", "/open/counts_240106.CSV.GZ", HALVES),
+        ("counts_{week:%y%m%d}.gz", "/open/counts_240106.gz", GZ + bytes(500)),
         ("counts_{week:%y%m%d}.zip", "/open/counts_240106.zip", ZIP),
         ("counts_{week:%y%m%d}.zip", "/open/counts_240106.zip", packed(("a.txt", PUBLISHED.encode()), method=0)),
     ],
-    ids=["plain", "gz", "gz of two members", "zip", "zip without compression"],
+    ids=["plain", "gz", "gz of two members", "padded gz", "zip", "zip without compression"],
 )
 def test_it_lands(file: str, path: str, body: bytes, web: Web, tmp_path: Path, land: Begin) -> None:
     feed = counts(web, file)
@@ -101,9 +108,13 @@ def test_it_lands(file: str, path: str, body: bytes, web: Web, tmp_path: Path, l
         ("zip", ZIP[:-30], "no whole zip file"),
         ("zip", ZIP.replace(ZIP[60:70], bytes(10)), "no whole zip file"),
         ("zip", b"<html>busy</html>", "no whole zip file"),
-        ("zip", packed(("a.csv", b"a"), ("b.csv", b"b")), "must hold one file, and holds 2: a.csv, b.csv"),
+        ("zip", packed(("a.csv", b"a"), ("b.csv", b"b")), "must hold one file, and holds 2: 'a.csv', 'b.csv'"),
         ("zip", packed(), "must hold one file, and holds 0: none"),
         ("zip", b"", "an empty body"),
+        ("zip", damaged(zipfile.ZIP_LZMA), "no whole zip file"),
+        ("zip", damaged(zipfile.ZIP_BZIP2), "no whole zip file"),
+        ("zip", ZIP.replace(b"PK\1\2", b"PK\1\3"), "no whole zip file"),
+        ("zip", packed(("\x1b[31m" + "a" * 60_000, b"a"), ("b", b"b")), r"'\\x1b\[31ma{35}', 'b'"),
         ("gz", GZ[:-9], "no whole gzip file: it is cut"),
         ("gz", b"<html>busy</html>", "no whole gzip file"),
         ("gz", b"", "an empty body"),

@@ -92,6 +92,20 @@ BROKEN = [
     (published(row(), "A002,R051,<html>busy</html>"), "line 3: an HTML page begins in the middle of the file: 'A002"),
     (published(row(), row())[:-40], "line 3: the last row is cut: 'A002"),
     (published(row()) + b"A,", "line 3, the last one, is cut in its value ''"),
+    (published(row(), row(), "")[:-4], "line 3, the last one, is cut in its value '00000738'"),
+    (published(row(), "", row())[:-4], "line 4, the last one, is cut in its value '0000073'"),
+    (published(row(), "x,y", row())[:-4], "line 4, the last one, is cut in its value '0000073'"),
+    (
+        published(row(), row(STATION="Café")).partition(b"\xa9")[0],
+        "line 3: the last row is cut: 'A002,R051,02-00-00,Caf",
+    ),
+    (
+        published(row()) + b"A002,R0" + published(row()),
+        "line 3: the header comes again, the file begins anew: 'A002,R0C/A",
+    ),
+    (published(row()) + b"\xef\xbb\xbf" + published(row()), "line 3: the header comes again, the file begins anew"),
+    (published(row(), '<?xml version="1.0"?><Error>'), "line 3: an HTML page begins"),
+    (published(row()) + b"<title>caf\xe9</title>\n" + published(row()), "line 3: an HTML page begins"),
 ]
 
 
@@ -108,8 +122,17 @@ def test_what_is_left_of_a_body_that_broke_is_no_bad_row(
     assert "--allow-bad-rows" not in str(fault.value)
 
 
-def test_a_last_line_that_is_no_row_at_all_is_a_bad_row(load_file: Load) -> None:
-    assert load_file(published(row()) + b"USE", 1)[0].bad_rows == 1
+NO_CUT = [
+    published(row()) + b"USE",
+    published(row(), "REGULAR,0000102019,0000073801") + ",".join(row()).encode(),
+    published(row(), "x,y\r" + ",".join(row())).rstrip(),
+    published(row(), "A,<head of line>,B"),
+]
+
+
+@pytest.mark.parametrize("body", NO_CUT)
+def test_what_only_looks_like_it_is_a_bad_row(load_file: Load, body: bytes) -> None:
+    assert load_file(body, 1)[0].bad_rows == 1
 
 
 @pytest.mark.parametrize("day", ["01/06/2024", "12/29/2023", "01/01/2023"])

@@ -15,14 +15,15 @@ from mta_weekly import csv_rows
 from mta_weekly.content.csv_tables import NOTHING, change_texts, decode, make_texts
 from mta_weekly.content.header import check_header, refuse_page
 from mta_weekly.content.profile import SHOWN, BadRow, Tally, WeekProfile
-from mta_weekly.content.rows import RowJudge
+from mta_weekly.content.rows import JudgedRows, RowJudge
 from mta_weekly.errors import BrokenBody, EtlError, Refused
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import CsvDialect
 from mta_weekly.feeds.weeks import Week
 
 BLOCK = 3 << 18  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks
-PAGE = re.compile(r"<(!doctype|html|head|body)\b", re.IGNORECASE)
+TAIL = 4096  # bytes at a block's end where the line above its last one is
+PAGE = re.compile(r"<!doctype html|<\?xml\s|<(html|head|title|body|h1)(\s+[\w-]+=[^<>]*)?>", re.IGNORECASE)
 
 
 class WeekValidator:
@@ -39,7 +40,7 @@ class WeekValidator:
         self.judge = RowJudge(feed, week, self.dialect, self.numbered)
         self.tally, self.bad = Tally(feed), list[BadRow]()
         self.line = 0  # lines seen
-        self._last_line, self._last_time = b"", ""
+        self._head, self._last_count, self._last_time = "", b"", ""
 
     @property
     def header(self) -> bytes:
@@ -58,12 +59,12 @@ class WeekValidator:
             block = self._open(block)
         before = self.line
         self.line += block.count(b"\n") + (block[-1:] not in (b"", b"\n"))
-        _check_text(block, before)
+        self._check_text(block, before)
         if not self.dialect.quoted:
             self._check_end(block)
         rows = self.judge.judge(block, before)
         if rows.bad:
-            self._note(rows.bad, block)
+            self._note(rows, block)
         if rows.foreign:
             first, *_, last = (f"{day:{self.dialect.day}}" for day in self.judge.week_days)
             line, text = rows.foreign
@@ -88,26 +89,26 @@ class WeekValidator:
         line, _, block = block.partition(b"\n")
         self.line = 1
         check_header(line, self.published, self.judge.names)
+        self._head = line.decode().removeprefix("\ufeff").rstrip()
         return block
 
-    def _note(self, bad: list[BadRow], block: bytes) -> None:
+    def _note(self, rows: JudgedRows, block: bytes) -> None:
         """Count bad rows and remember the first ones.
 
         Raises:
             EtlError: they are no rows of a file, but what is left of one that broke.
         """
-        for row in bad:
+        for row in rows.bad:
             if PAGE.search(row.text):
                 raise self._broken(row, "an HTML page begins in the middle of the file")
-            values = [self.dialect.clean(value) for value in self.judge.split_values(row.text)]
-            if not self.judge.legacy and values == self.judge.names:
+            if self._head and self._head in row.text:
                 raise self._broken(row, "the header comes again, the file begins anew")
-        last = bad[-1]
-        ends_it = last.line == self.line or block.endswith(last.text.encode())
-        if ends_it and "," in last.text and block[-1:] not in (b"\n", b"\r"):
+        last = rows.bad[-1]
+        is_open = self.dialect.quoted and last.text.count('"') % 2 == 1  # only the last row of a file can be
+        if is_open or (rows.ends_bad and "," in last.text and block[-1:] not in (b"\n", b"\r")):
             raise self._broken(last, "the last row is cut")
-        self.tally.bad_rows += len(bad)
-        self.bad += bad[: self.keep - len(self.bad)]
+        self.tally.bad_rows += len(rows.bad)
+        self.bad += rows.bad[: self.keep - len(self.bad)]
 
     def _broken(self, row: BadRow, fault: str) -> EtlError:
         return self._break(f"line {row.line}: {fault}: {row.text.strip()[:200]!r}; nothing loaded")
@@ -131,19 +132,33 @@ class WeekValidator:
         written = self.feed.day[1]
         return make_texts(f"{self.judge.read_day(text):{written}}" for text in texts.to_pylist())
 
+    def _check_text(self, block: bytes, before: int) -> None:
+        """Refuse what is not UTF-8, with its line."""
+        if block.isascii():
+            return
+        try:
+            block.decode()
+        except UnicodeDecodeError as error:
+            start = block.rfind(b"\n", 0, error.start) + 1
+            line, end, _ = block[start:].partition(b"\n")
+            row = BadRow(before + 1 + block.count(b"\n", 0, start), "", line.decode(errors="replace"))
+            if not end and error.reason == "unexpected end of data":
+                raise self._broken(row, "the last row is cut") from error
+            if PAGE.search(row.text):
+                raise self._broken(row, "an HTML page begins in the middle of the file") from error
+            raise Refused(f"line {row.line} is not UTF-8: {line[:200]!r}") from error
+
     def _check_end(self, block: bytes) -> None:
         """Refuse a last line that was cut: it has no line end, and its counter lacks digits of the padding above it."""
-        if not block:
-            return
-        end = block[block.rfind(b"\n", 0, block.rfind(b"\n", 0, -1)) + 1 :]  # a line or two: most blocks are long
-        lines = [self._last_line, *end.splitlines()]
-        self._last_line = lines[-1]
-        if block.endswith((b"\n", b"\r")):
-            return
-        above, last = (line.rpartition(b",")[2].strip() for line in lines[-2:])
-        if b"," in lines[-1] and above.startswith(b"0") and len(last) < len(above):
-            shown = last[:40].decode(errors="replace")
-            raise self._break(f"line {self.line}, the last one, is cut in its value {shown!r}; nothing loaded")
+        lines = block[-TAIL:].splitlines()[len(block) > TAIL :]
+        ends = [line.rpartition(b",")[2].strip() for line in lines if b"," in line]
+        if lines and b"," in lines[-1] and not block.endswith((b"\n", b"\r")):
+            last = ends.pop()
+            above = next((count for count in reversed([self._last_count, *ends]) if count.isdigit()), b"")
+            if above.startswith(b"0") and len(last) < len(above):
+                shown = last[:40].decode(errors="replace")
+                raise self._break(f"line {self.line}, the last one, is cut in its value {shown!r}; nothing loaded")
+        self._last_count = next((count for count in reversed(ends) if count.isdigit()), self._last_count)
 
     def _check_numbers(self, rows: pa.RecordBatch) -> None:
         first = self.tally.rows
@@ -174,27 +189,22 @@ class WeekValidator:
         return self.tally.summarize(file_sums)
 
 
-def _check_text(block: bytes, before: int) -> None:
-    """Refuse what is not UTF-8, with its line."""
-    if block.isascii():
-        return
-    try:
-        block.decode()
-    except UnicodeDecodeError as error:
-        start = block.rfind(b"\n", 0, error.start) + 1
-        line, _, _ = block[start:].partition(b"\n")
-        number = before + 1 + block.count(b"\n", 0, start)
-        raise Refused(f"line {number} is not UTF-8: {line[:200]!r}") from error
-
-
 def cut_blocks(chunks: Iterable[bytes], dialect: CsvDialect) -> Iterator[bytes]:
     """Cut a stream into blocks of whole rows.
 
     Raises:
         Refused: it is no CSV file.
+        BrokenBody: it is one that a page cuts off.
     """
+    begun = False
     try:
-        yield from csv_rows.cut_blocks(chunks, dialect.quoted, BLOCK)
+        for block in csv_rows.cut_blocks(chunks, dialect.quoted, BLOCK):
+            begun = True
+            yield block
     except csv_rows.TooLong as error:
-        refuse_page(error.args[0])
-        raise Refused(f"a line of more than {BLOCK:,} bytes: not a CSV file") from error
+        start: bytes = error.args[0]
+        if begun and PAGE.search(start.decode(errors="replace")):
+            raise BrokenBody("an HTML page begins in the middle of the file; nothing loaded") from error
+        refuse_page(start)
+        fault = f"a row of more than {BLOCK:,} bytes, it starts with {start[:80]!r}"
+        raise Refused(f"{fault}: not a CSV file, or a quote in it is never closed") from error

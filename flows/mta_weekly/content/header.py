@@ -10,7 +10,10 @@ from mta_weekly.feeds.sources import CsvDialect
 def check_header(line: bytes, dialect: CsvDialect | None, names: list[str]) -> None:
     """Compare the first line, cleaned where a dialect says how, with the names expected."""
     text = line.decode(errors="replace").removeprefix("\ufeff").rstrip("\r")
-    found = next(csv.reader([text]), []) if dialect and dialect.quoted else text.split(",")
+    try:
+        found = next(csv.reader([text]), []) if dialect and dialect.quoted else text.split(",")
+    except csv.Error:  # its lines end in CR alone
+        found = text.split(",")
     if dialect:
         found = [dialect.clean(name) for name in found]
     if found == names:

@@ -40,12 +40,14 @@ class JudgedRows:
         days: of the good ones.
         bad: in the order of their lines.
         foreign: the line and the day of the first row that is right, but of another week.
+        ends_bad: whether the last row is a bad one.
     """
 
     good: pa.RecordBatch
     days: set[date]
     bad: list[BadRow]
     foreign: tuple[int, str] | None = None
+    ends_bad: bool = False
 
 
 class RowJudge:
@@ -97,15 +99,17 @@ class RowJudge:
         foreign = self._find_foreign(columns[self.feed.day[0]], faults)
         batch = pa.RecordBatch.from_arrays([decode(column) for column in columns.values()], self.names)
         if not (misfits or faults or foreign is not None):
-            return JudgedRows(batch, self._read_days(columns[self.feed.day[0]].dictionary), bad)
+            days = self._read_days(columns[self.feed.day[0]].dictionary)
+            return JudgedRows(batch, days, bad, ends_bad=_is_after(bad, rows))
         rows = rows or self._split(block, before)[0]
         kept = [n for n in range(len(rows)) if n not in misfits]  # which of them each row of the batch is
         wrong = {n: self._describe_misfit(*rows[n], fields) for n, fields in misfits.items()}
         wrong |= {kept[n]: self._describe_fault(*rows[kept[n]], rule) for n, rule in faults.items()}
+        ends_bad = len(rows) - 1 in wrong or _is_after(bad, rows)
         bad = sorted([*bad, *(wrong[n] for n in sorted(wrong))], key=lambda row: row.line)
         first = None if foreign is None else (rows[kept[foreign]][0], batch[self.feed.day[0]][foreign].as_py())
         good = batch.filter(make_mask(n not in faults for n in range(batch.num_rows)))
-        return JudgedRows(good, self._read_days(pc.unique(good[self.feed.day[0]])), bad, first)
+        return JudgedRows(good, self._read_days(pc.unique(good[self.feed.day[0]])), bad, first, ends_bad)
 
     def _parse(self, block: bytes, before: int) -> tuple[pa.RecordBatch, dict[int, int], list[Row], list[BadRow]]:
         """The rows with the right number of fields, and those with another; told apart by hand where they must be."""
@@ -179,3 +183,8 @@ class RowJudge:
         text = row.decode()
         value = self.split_values(text)[self.names.index(rule.column)]
         return BadRow(line, f"{rule.column} {value[:100]!r} {rule.reason}", text)
+
+
+def _is_after(bad: list[BadRow], rows: list[Row]) -> bool:
+    """Whether the last bad row comes after all of these."""
+    return bool(bad) and (not rows or bad[-1].line > rows[-1][0])

@@ -1,8 +1,11 @@
 """A week's rows from a file of its own, plain or packed: a .gz, or a .zip that holds nothing else. Knows no CSV."""
 
+import struct
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from functools import partial
+from lzma import LZMAError
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -39,12 +42,12 @@ def _stream_gzip(client: Web, body: Body, budget: RetryBudget) -> Generator[byte
     member = None
     try:
         for packed in stream_answers(client, body, budget):
-            left = packed
+            left = packed.lstrip(b"\0") if member and member.eof else packed  # one may be padded, as gzip takes it
             while left:
                 if member is None or member.eof:  # a file may be several in a row (RFC 1952, 2.2)
                     member = zlib.decompressobj(GZIP)
                 yield member.decompress(left, PIECE)
-                left = member.unused_data if member.eof else member.unconsumed_tail
+                left = member.unused_data.lstrip(b"\0") if member.eof else member.unconsumed_tail
     except zlib.error as error:
         raise _broken(body, "gzip", error) from error
     if member and not member.eof:
@@ -52,26 +55,32 @@ def _stream_gzip(client: Web, body: Body, budget: RetryBudget) -> Generator[byte
 
 
 def _stream_zip(folder: Path, client: Web, body: Body, budget: RetryBudget) -> Generator[bytes, None, None]:
-    try:
-        with TemporaryFile(dir=folder) as file:
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(TemporaryFile(dir=folder))
             for packed in stream_answers(client, body, budget):
                 file.write(packed)
-            if body.received:
-                with ZipFile(file) as archive, _open_only_file(archive, body) as member:
-                    while piece := member.read(PIECE):
-                        yield piece
-    except (BadZipFile, zlib.error, EOFError) as error:
-        raise _broken(body, "zip", error) from error
-    except (RuntimeError, NotImplementedError) as error:  # it is locked, or packed in another way
+        except OSError as error:
+            raise SpoolFailed(cannot_write(folder, error)) from error
+        if body.received:
+            yield from _unpack_zip(file, body)
+
+
+def _unpack_zip(file: IO[bytes], body: Body) -> Iterator[bytes]:
+    try:
+        with ZipFile(file) as archive, _open_only_file(archive, body) as member:
+            while piece := member.read(PIECE):
+                yield piece
+    except RuntimeError as error:  # it is locked, or packed in another way
         raise SourceFailed(f"the zip file from {_host(body)} cannot be unpacked: {error}") from error
-    except OSError as error:
-        raise SpoolFailed(cannot_write(folder, error)) from error
+    except (BadZipFile, LZMAError, zlib.error, OSError, EOFError, ValueError, IndexError, struct.error) as error:
+        raise _broken(body, "zip", error) from error  # what is damaged shows where it is read
 
 
 def _open_only_file(archive: ZipFile, body: Body) -> IO[bytes]:
     names = [each.filename for each in archive.infolist() if not each.is_dir() and not each.filename.startswith(BESIDE)]
     if len(names) != 1:
-        listed = ", ".join(names[:5]) or "none"
+        listed = ", ".join(repr(name[:40]) for name in names[:5]) or "none"
         raise Refused(f"the zip file from {_host(body)} must hold one file, and holds {len(names)}: {listed}")
     return archive.open(names[0])
 
