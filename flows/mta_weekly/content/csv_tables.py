@@ -12,8 +12,8 @@ import pyarrow.csv
 from mta_weekly.csv_rows import MATCHED
 
 NEEDS_QUOTES = r'[",\r\n]'
-SPECIAL = (b'"', b",", b"\r", b"\n")
-BLANKS = (b" ", b"\t", b"\r", b"\n", b"\v", b"\f")  # what pyarrow's ascii trim strips
+SPECIAL = b'",\r\n'
+BLANKS = b" \t\r\n\v\f"  # what pyarrow's ascii trim strips
 BATCH = 8192  # rows that pyarrow writes at once
 
 
@@ -90,7 +90,7 @@ def join_texts(column: pa.Array) -> bytes:
     return data.to_pybytes() if data else b""
 
 
-def _holds_any(column: pa.Array, marks: tuple[bytes, ...]) -> bool:
+def _holds_any(column: pa.Array, marks: bytes) -> bool:
     texts = join_texts(column)
     return any(mark in texts for mark in marks)
 

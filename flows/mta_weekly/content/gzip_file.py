@@ -30,12 +30,12 @@ def choose_deflate(sample: bytearray | memoryview) -> Any:
 class GzipFile:
     """A new file of one gzip member; the same content is the same bytes, however it was cut on the way in."""
 
+    closed = False  # what pyarrow writes to must say it
+
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._held = file, bytearray()
         self._deflate: Any = None  # chosen by the first bytes
         self._sha256, self._crc32c, self.size = hashlib.sha256(), Crc32c(), 0
-
-    closed = False  # as files say it
 
     def write(self, data: bytes | memoryview) -> None:
         """Add content."""

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from mta_weekly import csv_rows
 from mta_weekly.content.csv_tables import (
+    BLANKS,
     are_quotes_right,
     change_texts,
     clean_values,
@@ -28,7 +29,6 @@ from mta_weekly.feeds.sources import CsvDialect, LegacyDialect
 from mta_weekly.feeds.weeks import Week
 
 Row = tuple[int, bytes]  # its line, as editors count them, and its bytes
-BLANK = " \t\r\n\v\f"  # what pyarrow's ascii trim strips
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class RowJudge:
             values = next(csv.reader([row]), []) if self.dialect.quoted else row.split(",")
         except csv.Error:
             return []
-        return [value.strip(BLANK) for value in values] if self.feed.tidied else values
+        return [value.strip(BLANKS.decode()) for value in values] if self.feed.tidied else values
 
     def judge(self, block: bytes, before: int) -> JudgedRows:
         """Tell the good rows of a block, whole rows of UTF-8, from the bad ones; so many lines came `before` it."""
