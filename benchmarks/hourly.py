@@ -202,7 +202,7 @@ def _complexes() -> list[tuple[tuple[str, ...], Row, float]]:
             if number % 2 == 0:
                 name = f"{number}-{name}/{number % 190 + 1} St ({rng.choice(LINES)})"
             named.append((str(number), name, rng.choice(BOROUGHS), "subway"))
-    found = []
+    found: list[tuple[tuple[str, ...], Row, float]] = []
     for code, name, borough, mode in named:
         north, west = f"{40.57 + 0.33 * rng.random():.6f}", f"{-74.03 + 0.27 * rng.random():.6f}"
         place: Row = (None, None, None) if code == "302" else (north, west, f"POINT ({west} {north})")

@@ -13,18 +13,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
+from typing import cast
 
 DEFAULT_LIMIT = "1000"  # rows
-NUMBER, MOMENT = "number", "floating_timestamp"
+TEXT, NUMBER, MOMENT = "text", "number", "floating_timestamp"
 TIME = r"'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)'"
 WINDOW = re.compile(rf"(\w+) >= {TIME} AND \1 < {TIME}", re.ASCII)
-FIGURES = {  # what may be selected, and the parameters that go with it
-    r"max\((\w+)\) as last": {"$select"},
-    r"count\(\*\) as n,max\((\w+)\) as last": {"$select", "$where"},
-    r"date_trunc_ymd\((\w+)\) as day,count\(\*\) as n,max\(\1\) as last"
-    r"(?:,sum\((\w+)\) as \2)*(?:,max\(:updated_at\) as updated)?": {"$select", "$where", "$group", "$order"},
+DAYS = r"date_trunc_ymd\((?P<time>\w+)\) as day,count\(\*\) as n"
+FIGURES = {  # what may be selected, and what it is then grouped and ordered by
+    r"max\((?P<time>\w+)\) as last": "",
+    DAYS + r",max\((?P=time)\) as last(?:,sum\((?P<of>\w+)\) as sum_(?P=of))*,max\(:updated_at\) as updated": "day",
+    rf"(?P<series>\w+),{DAYS}": "{series},day",
 }
+FIGURE = re.compile(r"(?:(\w+)\(([^)]+)\) as )?(\w+)")
 FUNCTIONS = {  # the type of the column, that of the figure, and the SQL of its text
+    "": (TEXT, TEXT, "{}"),  # the column itself
     "count": ("", NUMBER, "CAST(count({}) AS TEXT)"),
     "sum": (NUMBER, NUMBER, "CAST(sum(CAST({} AS NUMERIC)) AS TEXT)"),
     "max": (MOMENT, MOMENT, "max({})"),
@@ -83,28 +86,30 @@ def read_rows_query(asked: Mapping[str, str], columns: Mapping[str, str]) -> Que
 
 
 def read_figures_query(asked: Mapping[str, str], columns: Mapping[str, str]) -> Query:
-    """The SELECT for the figures of a window, of its days or of the whole set; arguments and faults as above."""
+    """The SELECT for the last time of a set, or the figures of a window's days; arguments and faults as above."""
     select = asked.get("$select", "")
-    form, time = next(((form, found[1]) for form in FIGURES if (found := re.fullmatch(form, select))), ("", ""))
-    _check(bool(form), "unknown-figures", f"Not a known selection of figures: {select}")
-    check_parameters(asked, FIGURES[form])
-    figures = [re.fullmatch(r"(\w+)\((.+)\) as (\w+)", figure) for figure in select.split(",")]
+    found = next(((by, found) for form, by in FIGURES.items() if (found := re.fullmatch(form, select))), None)
+    if not found:
+        raise BadQuery("unknown-figures", f"Not a known selection of figures: {select}")
+    group = found[0].format_map(found[1].groupdict())
+    check_parameters(asked, {"$select", "$where", "$group", "$order"} if group else {"$select"})
     types, expressions = {}, []
-    for function, column, name in (figure.groups() for figure in figures if figure):
-        wanted, types[name], sql = FUNCTIONS[function]
+    for function, column, name in FIGURE.findall(select):
+        wanted, kind, sql = FUNCTIONS[function]
         if column not in ("*", ":updated_at"):
-            _check_columns([column], columns, wanted)
-        expressions.append(sql.format(column if column == "*" else quote([column])))
-    _check(len(types) == len(figures), "duplicate-alias", "Two columns of the answer have one name")
-    sql, bounds = f"SELECT {', '.join(expressions)} FROM {{set}}", ()
-    if "$where" in asked:
-        column, where, bounds = _read_window(asked["$where"], columns)
-        _check(column == time, "another-time", f"The window is one of {column}, the figures are of {time}")
-        sql += f" WHERE {where}"
-    if "$group" in asked:
-        _check(asked["$group"] == asked["$order"] == "day", "wrong-group", "Not grouped and ordered by day")
-        sql += " GROUP BY 1 ORDER BY {order}"
-    return Query(types, sql, "1", bounds)
+            _check_columns([column or name], columns, wanted)
+        _check(name not in types, "duplicate-alias", "Two columns of the answer have one name")
+        types[name] = kind
+        expressions.append(sql.format(column if column == "*" else quote([column or name])))
+    sql = f"SELECT {', '.join(expressions)} FROM {{set}}"
+    if not group:
+        return Query(types, sql, "", ())
+    column, where, bounds = _read_window(asked["$where"], columns)
+    _check(column == found[1]["time"], "another-time", f"The window is one of {column}, the figures are of another")
+    _check(asked["$group"] == asked["$order"] == group, "wrong-group", f"Not grouped and ordered by {group}")
+    by = ["1", "2"][: 1 + group.count(",")]
+    order = ", ".join(f"{each} NULLS LAST" for each in by)
+    return Query(types, f"{sql} WHERE {where} GROUP BY {', '.join(by)} ORDER BY {{order}}", order, bounds)
 
 
 def check_parameters(asked: Mapping[str, str], needed: set[str], more: Iterable[str] = ()) -> None:
@@ -122,7 +127,7 @@ def write_csv(names: Sequence[str], rows: Iterable[Sequence[str | None]]) -> Ite
     """A line for the header and one for each row, every cell quoted; null is nothing, which the empty text is not."""
     inner = 2 * (len(names) - 1)  # quotes between the cells
     for row in chain([names], rows):
-        if None not in row and (line := '","'.join(row)).count('"') == inner:
+        if None not in row and (line := '","'.join(cast(Sequence[str], row))).count('"') == inner:
             yield f'"{line}"\n'  # most rows, at a third of the cost
         else:
             yield ",".join(["" if cell is None else '"' + cell.replace('"', '""') + '"' for cell in row]) + "\n"

@@ -1,9 +1,10 @@
 """A pretend data.ny.gov: what a Socrata site answers to the queries of this project, on the loopback.
 
-It knows five queries: the rows of a window of time, how many they are, how many each day has, when the last row of all
-is, and what the set is. Any other is refused, so that a wrong query of ours fails loudly. SQLite finds the answers, so
-they are right also after a set was revised. It misbehaves on order, as the real service and the networks on the way do:
-copies that are behind, answers that are short or lack rows, connections cut in a row, errors. Knows no flow.
+It knows five queries: the rows of a window of time, the figures of each of its days, how many rows of each series a day
+has, when the last row of all is, and what the set is. Any other is refused, so that a wrong query of ours fails loudly.
+SQLite finds the answers, so they are right also after a set was revised. It misbehaves on order, as the real service
+and the networks on the way do: copies that are behind, answers that are short or lack rows, connections cut in a row,
+errors. Knows no flow.
 
     python benchmarks/soda.py ROWS [ROWS ...]    serves weeks of hourly ridership, the first one that of 2026-09-05,
                                                  prints the address and lives until its standard input ends

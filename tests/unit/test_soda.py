@@ -41,6 +41,10 @@ def window(first: str = "2026-08-29T00:00:00", end: str = "2026-09-05T00:00:00",
 
 EVER = window("2026-01-01T00:00:00", "2027-01-01T00:00:00", "at")
 OF_ROWS = {"where": EVER, "order": "at,:id"}
+OF_DAYS = "date_trunc_ymd(at) as day,count(*) as n,max(at) as last{},max(:updated_at) as updated"
+DAY = {"select": OF_DAYS.format(""), "where": EVER, "group": "day", "order": "day"}
+SERIES = {"select": "name,date_trunc_ymd(at) as day,count(*) as n", "where": EVER, "group": "name,day",
+          "order": "name,day"}  # fmt: skip
 OF_WEEK = {"where": window(), "order": ",".join([*KEY, ":id"]), "limit": "10000000"}
 
 
@@ -127,24 +131,33 @@ def test_limit_and_offset(ask: Ask) -> None:
 def test_a_window_holds_its_first_moment_and_not_its_last(ask: Ask, first: str, end: str, names: list[str]) -> None:
     asked = {"where": window(first, end, "at"), "order": "at,:id", "select": "name"}
     assert [row[0] for row in ask.rows(**asked)] == names
-    figures = ask.figures(SMALL, select="count(*) as n,max(at) as last", where=asked["where"])
-    last = max((row[0] for row in SMALL_ROWS if row[1] in names and row[0]), default=None)
-    assert figures == [{"n": str(len(names)), **({"last": last} if last else {})}]
+    days = [row[0][:10] for row in SMALL_ROWS if row[1] in names and row[0]]
+    figures = ask.figures(SMALL, **{**DAY, "where": asked["where"]})
+    assert [(day["day"][:10], day["n"]) for day in figures] == [(day, str(days.count(day))) for day in sorted({*days})]
 
 
-def test_how_many_rows_there_are_and_when_the_last_one_is(ask: Ask) -> None:
-    select = "count(*) as n,max(transit_timestamp) as last"
-    there = [row for row in WEEK if row[0] < "2026-08-31T05"]
-    asked = {"select": select, "where": window(end="2026-08-31T05:00:00")}
-    assert ask.figures(**asked) == [{"n": str(len(there)), "last": max(row[0] for row in there)}]
-    assert ask(f"{RIDERSHIP_SET}.json", **asked).text == f'[{{"n":"{len(there)}","last":"2026-08-31T04:00:00.000"}}]\n'
-    assert ask.figures(select="max(transit_timestamp) as last") == [{"last": max(row[0] for row in AROUND)}]
+def test_when_the_last_row_is(ask: Ask) -> None:
+    last = max(row[0] for row in AROUND)
+    assert ask.figures(select="max(transit_timestamp) as last") == [{"last": last}]
+    assert ask(f"{RIDERSHIP_SET}.json", select="max(transit_timestamp) as last").text == f'[{{"last":"{last}"}}]\n'
+    ask.site.revise(SMALL, "DELETE FROM {set}")
+    assert ask.figures(SMALL, select="max(at) as last") == [{}]
+
+
+def test_how_many_rows_each_day_has_of_each_series(ask: Ask) -> None:
+    select = "borough,date_trunc_ymd(transit_timestamp) as day,count(*) as n"
+    asked = {"select": select, "where": window("2026-08-30T05:00:00"), "group": "borough,day", "order": "borough,day"}
+    there = [(row[4], f"{row[0][:10]}T00:00:00.000") for row in WEEK if row[0] >= "2026-08-30T05"]
+    counted = [{"borough": at[0], "day": at[1], "n": str(there.count(at))} for at in sorted({*there})]
+    assert ask.figures(**asked) == counted
+    named = ask.figures(SMALL, **SERIES)
+    assert [row.get("name") for row in named] == [*sorted(row[1] for row in SMALL_ROWS[:4]), None]
 
 
 def test_the_figures_of_each_day(ask: Ask) -> None:
     select = (
         "date_trunc_ymd(transit_timestamp) as day,count(*) as n,max(transit_timestamp) as last"
-        ",sum(ridership) as ridership,sum(transfers) as transfers,max(:updated_at) as updated"
+        ",sum(ridership) as sum_ridership,sum(transfers) as sum_transfers,max(:updated_at) as updated"
     )
     asked = {"select": select, "where": window(), "group": "day", "order": "day"}
     days = ask.figures(**asked)
@@ -157,21 +170,23 @@ def test_the_figures_of_each_day(ask: Ask) -> None:
             expected.append((f"{day}T00:00:00.000", str(len(of_day)), max(row[0] for row in of_day),
                              *(sum(float(row[at]) for row in of_day) for at in (7, 8))))  # fmt: skip
         assert len(expected) == 7
-        assert [(*list(d.values())[:3], float(d["ridership"]), float(d["transfers"])) for d in answer] == expected
+        assert [
+            (*list(d.values())[:3], float(d["sum_ridership"]), float(d["sum_transfers"])) for d in answer
+        ] == expected
         assert all(isinstance(figure, str) for d in answer for figure in d.values())
     updates = [[d["updated"] for d in answer] for answer in (days, ask.figures(**asked))]
     assert updates[0] == ["2026-09-16T14:31:00.000Z"] * 7
     assert updates[1] == [*updates[0][:3], "2026-09-16T14:32:00.000Z", *updates[0][4:]]
-    asked["select"] = select.split(",sum")[0]
-    assert ask.figures(**asked)[1] == {name: days[1][name] for name in ("day", "n", "last")}
+    asked["select"] = re.sub(",sum.*,", ",", select)
+    assert ask.figures(**asked)[1] == {name: days[1][name] for name in ("day", "n", "last", "updated")}
 
 
 def test_what_a_set_is_and_when_it_changed(ask: Ask) -> None:
-    select, times, tags = "count(*) as n,max(at) as last", [], []
+    times, tags = [], []
     for change in (None, lambda: ask.site.revise(SMALL, "DELETE FROM {set} WHERE name = ?", "Peña"),
                    lambda: ask.site.put(SMALL, SMALL_COLUMNS, [("2026-09-07T00:00:00.000", "new", "1")])):  # fmt: skip
         assert change is None or change() in (1, None)
-        answer = ask(f"{SMALL}.json", select=select, where=EVER)
+        answer = ask(f"{SMALL}.json", **DAY)
         view = ask.http.get(f"{ask.site.url}/api/views/{SMALL}.json").json()
         assert [column["fieldName"] for column in view["columns"]] == [name for name, _ in SMALL_COLUMNS]
         times.append(parsedate_to_datetime(answer.headers["last-modified"]))
@@ -203,10 +218,6 @@ def test_the_forms_of_an_answer(ask: Ask) -> None:
     assert ask(**OF_ROWS).text == '"at","name","many"\n'
 
 
-DAY = {"select": "date_trunc_ymd(at) as day,count(*) as n,max(at) as last", "where": EVER, "group": "day",
-       "order": "day"}  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("kind", "asked"),
     [
@@ -224,16 +235,21 @@ DAY = {"select": "date_trunc_ymd(at) as day,count(*) as n,max(at) as last", "whe
         (".csv", {"order": "at,:id", "limit": "5"}),
         (".csv", {}),
         (".json", OF_ROWS),
-        (".json", {"select": "count(*) as n,max(at) as last"}),
+        (".json", {"select": "count(*) as n,max(at) as last", "where": EVER}),
         (".json", {"select": "max(at) as last", "where": EVER}),
         (".json", {"select": "max(name) as last"}),
         (".json", {"select": "min(at) as last"}),
-        (".json", {"select": "count(*) as n,max(at) as last", "where": EVER, "order": "at"}),
-        (".json", {"select": "count(*) as n,max(wrong) as last", "where": EVER}),
+        (".json", {"select": DAY["select"], "where": EVER}),
         *((".json", {**DAY, **wrong}) for wrong in (
-            {"group": "at"}, {"order": "at"}, {"limit": "5"}, {"select": DAY["select"] + ",sum(name) as name"},
-            {"select": DAY["select"] + ",sum(many) as other"}, {"select": DAY["select"] + ",sum(wrong) as wrong"},
-            {"select": DAY["select"] + ",sum(many) as many,sum(many) as many"})),
+            {"group": "at"}, {"order": "at"}, {"limit": "5"}, {"where": EVER.replace("at", "wrong")},
+            {"select": DAY["select"].replace("(at)", "(wrong)")},
+            {"select": DAY["select"].replace("max(at)", "max(many)")}, {"select": DAY["select"].rpartition(",")[0]},
+            *({"select": OF_DAYS.format(sums)} for sums in (
+                ",sum(name) as sum_name", ",sum(many) as many", ",sum(many) as sum_name", ",sum(wrong) as sum_wrong",
+                ",sum(many) as sum_many,sum(many) as sum_many")))),
+        *((".json", {**SERIES, **wrong}) for wrong in (
+            {"group": "day"}, {"order": "day,name"}, {"limit": "5"},
+            *({name: SERIES[name].replace("name", other) for name in SERIES} for other in ("many", "at", "wrong")))),
     ],
 )  # fmt: skip
 def test_any_other_query_is_refused(ask: Ask, kind: str, asked: dict[str, str]) -> None:
