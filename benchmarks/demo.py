@@ -21,6 +21,7 @@ from typing import Any
 
 from alone import environment, serving
 from hourly import RIDERSHIP, ridership_week
+from hours import ORDINARY
 from mta_weekly.settings import ROOT
 from soda import RIDERSHIP_SET, Soda
 from weeks import make_week
@@ -77,8 +78,11 @@ def weekly_host() -> Iterator[Any]:
 
 @contextmanager
 def data_site(empty: bool) -> Iterator[Soda]:
-    """A pretend data.ny.gov with a week of hourly ridership; an empty one will do where nothing is to be asked."""
-    with Soda() as site:
+    """A pretend data.ny.gov with a week of hourly ridership, at an hour like others.
+
+    An empty one will do where nothing is to be asked.
+    """
+    with Soda(ORDINARY) as site:
         rows = [] if empty else ridership_week(WEEKS["ridership"])
         site.put(RIDERSHIP_SET, RIDERSHIP, rows)
         print(f"A pretend data.ny.gov on this machine, {site.url}, has a generated week of {len(rows):,} rows")

@@ -107,6 +107,15 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         _shut(self.connection)
 
+    def client_has_left(self) -> bool:
+        """Whether the other end of the connection is closed, known as soon as it is."""
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     def log_message(self, *_: object) -> None:
         """Says nothing."""
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import cast
 
@@ -58,6 +58,12 @@ class Query:
     sql: str
     order: str
     values: tuple[str | int, ...]
+
+    @property
+    def span(self) -> timedelta:
+        """How long the window is, where there is one."""
+        first, end = (datetime.fromisoformat(str(bound)) for bound in self.values[:2])
+        return end - first
 
 
 def read_rows_query(asked: Mapping[str, str], columns: Mapping[str, str]) -> Query:

@@ -2,9 +2,8 @@
 
 It knows five queries: the rows of a window of time, the figures of each of its days, how many rows of each series a day
 has, when the last row of all is, and what the set is. Any other is refused, so that a wrong query of ours fails loudly.
-SQLite finds the answers, so they are right also after a set was revised. It misbehaves on order, as the real service
-and the networks on the way do: copies that are behind, answers that are short or lack rows, connections cut in a row,
-errors. Knows no flow.
+SQLite finds the answers, so they are right also after a set was revised. It misbehaves as the real service and the
+networks on the way do: at one request, where a fault is ordered, or at all of them, as its hour is. Knows no flow.
 
     python benchmarks/soda.py ROWS [ROWS ...]    serves weeks of hourly ridership, the first one that of 2026-09-05,
                                                  prints the address and lives until its standard input ends
@@ -13,96 +12,44 @@ errors. Knows no flow.
 from __future__ import annotations
 
 import argparse
-import json
 import re
-import sqlite3
 import sys
-from binascii import crc32
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from email.utils import format_datetime
-from itertools import chain, islice
-from random import Random
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import date, timedelta
 from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
 import queries
+from behaviour import Course, Hour, Turn
 from hourly import RIDERSHIP, ridership_week
 from loopback import Handler, Loopback
+from replies import Fault, Reply, accepts_gzip, choose_rows, describe, encode, head_of, pack, refuse, tag
+from tables import COMPUTED, DataSet, Row, Tables
 
 RIDERSHIP_SET = "5wq4-mkjj"
 FIRST_SATURDAY = date(2026, 9, 5)
 
-BLOCK = 2000  # lines encoded at a time
 PIECE = 64 * 1024  # bytes, of a chunk on the wire
-KEPT_BYTES = 4_000_000  # an answer of more is remembered
-STARTED = datetime(2026, 9, 16, 14, 30, tzinfo=UTC)  # when every set is taken to have been empty
-VERSION_TIME = timedelta(minutes=1)  # from a version of a set to the next
-CSV, JSON = "text/csv; charset=UTF-8", "application/json; charset=UTF-8"
+KNOWN = re.compile(r"/(resource|api/views(?=.*json$))/([^/]+)\.(csv|json)")
+FORMS = {
+    "csv": (queries.read_rows_query, queries.write_csv),
+    "json": (queries.read_figures_query, queries.write_json),
+}
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What goes wrong with the first requests that it fits.
+class _Asked:
+    """A request, taken apart; `name` is that of a set, or nothing where no set has such an address."""
 
-    Attributes:
-        on: The request's path and query, unquoted, contain this: ".csv", "count(", "max(". "" fits any.
-        status: Anything but 200 is answered instead, with `body` or an error in the service's form.
-        headers: Sent besides the others or in their place; None leaves one out.
-        body: Sent instead of the right one, with `content_type`.
-        stale: The answer, right otherwise, says that it comes from a replica that is behind.
-        cut_rows: Close the connection in the middle of the row after so many, without the final chunk.
-        short_rows: End the answer after so many rows as if that were all.
-        skip_rows: Leave out the rows [a, b) of the answer.
-        no_order: Take no notice of $order.
-        drop: Hang up without an answer.
-        wait: Seconds before the answer.
-        before: Called before the answer is made, say to revise the set.
-        after: Called when all of the answer but its end is sent: it has happened when the client goes on.
-        times: How many requests it befalls.
-    """
+    def __init__(self, path: str, given: list[tuple[str, str]], request: Handler) -> None:
+        self.path, self.parameters, self.request = path, dict(given), request
+        self.twice = len(given) > len(self.parameters)
+        room, self.name, self.kind = found.groups() if (found := KNOWN.fullmatch(path)) else ("", "", "")
+        self.is_query = room == "resource"
 
-    on: str = ""
-    status: int = 200
-    headers: Mapping[str, str | None] = field(default_factory=dict)
-    body: bytes | None = None
-    content_type: str = "application/json"
-    stale: bool = False
-    cut_rows: int | None = None
-    short_rows: int | None = None
-    skip_rows: tuple[int, int] | None = None
-    no_order: bool = False
-    drop: bool = False
-    wait: float = 0.0
-    before: Callable[[], object] | None = None
-    after: Callable[[], object] | None = None
-    times: int = 1
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """What is to be sent."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass
-class _Set:
-    """A data set, but for its rows."""
-
-    id: str
-    columns: dict[str, str]
-    version: int = 0
-
-    @property
-    def changed(self) -> datetime:
-        return STARTED + self.version * VERSION_TIME
-
-    @property
-    def table(self) -> str:
-        return f'"{self.id}"'
+    def header(self, name: str) -> str:
+        """What a header says; nothing where there is none."""
+        return str(self.request.headers.get(name, ""))
 
 
 class Soda(Loopback):
@@ -111,17 +58,32 @@ class Soda(Loopback):
     Attributes:
         queries: Path and parameters of every request so far, decoded, in order of arrival.
         faults: Those still to come.
+        tables: The sets.
+        most_at_once: The greatest number of queries for rows or figures that were in the making at one moment; one
+            that was refused as too many counts at the moment when it came.
+        bytes_sent: Of all bodies, as they were on the wire, without the marks of chunks.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hour: Hour | None = None) -> None:
         super().__init__()
         self.queries: list[tuple[str, dict[str, str]]] = []
         self.faults: list[Fault] = []
-        self._sets: dict[str, _Set] = {}
-        self._kept: dict[str, bytes] = {}  # long answers, by ETag
-        self._database = sqlite3.connect(":memory:", check_same_thread=False)
+        self.tables = Tables()
+        self.most_at_once = self.bytes_sent = 0
+        self._running: list[_Asked] = []  # queries in the making
+        self._course = Course(hour or Hour(), {})
 
-    def put(self, dataset_id: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str | None]]) -> None:
+    @property
+    def hour(self) -> Hour:
+        """How it behaves; another one begins with the next request, and replicas that are behind stay as it is now."""
+        return self._course.hour
+
+    @hour.setter
+    def hour(self, hour: Hour) -> None:
+        with self.lock:
+            self._course = Course(hour, self.tables.versions())
+
+    def put(self, dataset_id: str, columns: Sequence[tuple[str, str]], rows: Iterable[Row]) -> None:
         """Creates a set, or adds rows to it, in an order of its own; either is a new version.
 
         A column has a name and a type: "text", "number", "floating_timestamp" or another, taken for text. A row is what
@@ -131,29 +93,18 @@ class Soda(Loopback):
             ValueError: the set has other columns.
             sqlite3.IntegrityError: a timestamp is not written as the service does, 2026-09-05T00:00:00.000.
         """
-        shuffled = list(rows)
-        with self.lock, self._database:
-            known = self._sets.get(dataset_id) or _Set(dataset_id, dict(columns))
-            if known.columns != dict(columns):
-                raise ValueError(f"{dataset_id} has the columns {', '.join(known.columns)}; rows of others were put.")
-            self._database.execute("BEGIN")  # which takes a new table back too, if a row is refused
-            if not known.version:
-                self._create_table(known)
-            Random(f"{dataset_id} {known.version}").shuffle(shuffled)
-            self._database.executemany(f"INSERT INTO {known.table} VALUES (NULL{', ?' * len(columns)})", shuffled)
-            self._sets[dataset_id] = known
-            self._begin_version(known)
+        self.tables.put(dataset_id, columns, rows)
 
     def revise(self, dataset_id: str, sql: str, *parameters: object) -> int:
         """Runs an UPDATE or DELETE, which writes `{set}` for the table; returns how many rows it touched.
 
         The columns hold text.
         """
-        with self.lock, self._database:
-            known = self._sets[dataset_id]
-            touched = self._database.execute(sql.replace("{set}", known.table), parameters).rowcount
-            self._begin_version(known)
-            return touched
+        return self.tables.revise(dataset_id, sql, *parameters)
+
+    def rows(self, dataset_id: str, version: int | None = None) -> list[tuple[str | None, ...]]:
+        """All rows of a set, in no order; without a version, counted from 1, of the newest."""
+        return self.tables.rows(dataset_id, version)
 
     def fail(self, *faults: Fault) -> None:
         """Orders faults; a request takes the first one that fits it."""
@@ -161,29 +112,47 @@ class Soda(Loopback):
             self.faults += faults
 
     def answer(self, request: Handler) -> None:
-        """Answers one request, or does not, as ordered."""
+        """Answers one request, or does not, as ordered and as the hour is."""
         parts = urlsplit(request.path)
-        given = parse_qsl(parts.query, keep_blank_values=True)
-        path, asked = unquote(parts.path), dict(given)
+        asked = _Asked(unquote(parts.path), parse_qsl(parts.query, keep_blank_values=True), request)
+        with ExitStack() as making:
+            with self.lock:  # which nobody holds while an answer is made: the count is that of this very moment
+                self.queries.append((asked.path, asked.parameters))
+                course = self._course
+                turn = course.take_turn(self.tables)
+                if self._begin(asked, course.hour, making):
+                    fault = self._take_fault(f"{asked.path}?{unquote_plus(parts.query)}")
+                else:
+                    fault, turn = Fault(), replace(turn, status=429)
+            course.make_changes(self.tables)
+            request.pause(fault.wait + course.hour.first_byte)
+            if fault.before:
+                fault.before()
+            if fault.drop:
+                making.close()
+                request.hang_up()
+                return
+            reply = (
+                _reply_by_order(fault)
+                or _refuse_by_hour(asked, course.hour, turn)
+                or self._find_reply(asked, fault, course, turn)
+            )
+            self._send(request, reply, fault, course.hour, turn, making.close)
+
+    def _begin(self, asked: _Asked, hour: Hour, making: ExitStack) -> bool:
+        """Counts a query until its answer is about to end or its client is gone; False where there are too many."""
+        if asked.is_query:
+            running = [each for each in self._running if not each.request.client_has_left()]
+            self.most_at_once = max(self.most_at_once, 1 + len(running))
+            if sum(each.name == asked.name for each in running) >= hour.at_once:
+                return False
+            self._running.append(asked)
+            making.callback(self._end, asked)
+        return True
+
+    def _end(self, asked: _Asked) -> None:
         with self.lock:
-            self.queries.append((path, asked))
-            fault = self._take_fault(f"{path}?{unquote_plus(parts.query)}")
-        request.pause(fault.wait)
-        if fault.before:
-            fault.before()
-        if fault.drop:
-            request.hang_up()
-            return
-        if fault.body is not None:
-            answer = _Answer(fault.status, {"Content-Type": fault.content_type}, fault.body)
-        elif fault.status != 200:
-            answer = _refuse(fault.status, "pretend.fault", f"Status {fault.status}, as ordered")
-        elif len(given) > len(asked):
-            answer = _refuse(400, "query.parameter.twice", "A parameter is given twice")
-        else:
-            with self.lock:  # head and body are of one version
-                answer = self._find_answer(path, asked, request.path, fault)
-        _send(request, answer, fault)
+            self._running.remove(asked)
 
     def _take_fault(self, asked: str) -> Fault:
         """The first fault that fits, with one time less of it to come."""
@@ -193,100 +162,98 @@ class Soda(Loopback):
                 return fault
         return Fault()
 
-    def _find_answer(self, path: str, asked: dict[str, str], target: str, fault: Fault) -> _Answer:
-        found = re.fullmatch(r"/(resource|api/views)/([^/]+)\.(csv|json)", path)
-        known = self._sets.get(found[2]) if found else None
-        if not found or not known or (found[1] == "api/views" and found[3] == "csv"):
-            return _refuse(404, "dataset.missing", "Not found")
-        try:
-            if found[1] == "api/views":
-                queries.check_parameters(asked, set())
-                return _describe(known)
-            query = (queries.read_rows_query if found[3] == "csv" else queries.read_figures_query)(asked, known.columns)
-        except queries.BadQuery as bad:
-            return _refuse(400, bad.code, str(bad))
-        changed = format_datetime(known.changed, usegmt=True)
-        headers = {
-            "Content-Type": CSV if found[3] == "csv" else JSON,
-            "ETag": f'W/"{known.id}.{known.version}-{crc32(target.encode()):08x}"',
-            "X-SODA2-Fields": json.dumps([*query.columns], separators=(",", ":")),
-            "X-SODA2-Types": json.dumps([*query.columns.values()], separators=(",", ":")),
-            "X-SODA2-Data-Out-Of-Date": "true" if fault.stale else "false",
-            **{f"{name}Last-Modified": changed for name in ("X-SODA2-Truth-", "X-SODA2-Secondary-", "")},
-        }
-        wrong = fault.no_order or (fault.cut_rows, fault.short_rows, fault.skip_rows) != (None, None, None)
-        body = b"" if wrong else self._kept.get(headers["ETag"], b"")
-        if not body:
-            body = self._render(query, known, queries.write_csv if found[3] == "csv" else queries.write_json, fault)
-            if not wrong and len(body) > KEPT_BYTES:
-                self._kept[headers["ETag"]] = body
-        return _Answer(200, headers, body)
+    def _find_reply(self, asked: _Asked, fault: Fault, course: Course, turn: Turn) -> Reply:
+        hour, parameters = course.hour, asked.parameters
+        if asked.name not in self.tables.sets:
+            return refuse(404, "dataset.missing", "Not found")
+        with self.tables.hold(asked.name) as known:
+            columns = known.columns | (COMPUTED if hour.computed else {})
+            try:
+                if not asked.is_query:
+                    queries.check_parameters(parameters, set())
+                    return describe(known.id, columns, known.changed(known.version))
+                if asked.kind == "csv" and hour.computed:
+                    parameters = {"$select": ",".join(sorted(columns)), **parameters}
+                query = FORMS[asked.kind][0](parameters, columns)
+            except queries.BadQuery as bad:
+                return refuse(400, bad.code, str(bad))
+            if asked.kind == "csv" and hour.longest_days is not None and query.span.days > hour.longest_days:
+                return refuse(408, "query.timeout", "The query took too long")
+            return self._make_reply(query, known, asked, fault, course, turn)
 
-    def _render(self, query: queries.Query, known: _Set, write: Callable[..., Iterator[str]], fault: Fault) -> bytes:
-        sql = query.sql.format(set=known.table, order="rowid" if fault.no_order else query.order)
-        rows: Iterator[Sequence[str | None]] = self._database.execute(sql, query.values)
-        if fault.skip_rows:
-            start, end = fault.skip_rows
-            rows = (row for number, row in enumerate(rows) if not start <= number < end)
-        lines = write([*query.columns], islice(rows, fault.short_rows))
-        if fault.cut_rows is not None:
-            whole, cut = list(islice(lines, 1 + fault.cut_rows)), next(lines, "")
-            lines = chain(whole, [cut[: len(cut) // 2]])
-        return b"".join(iter(lambda: "".join(islice(lines, BLOCK)).encode(), b""))
+    def _make_reply(
+        self, query: queries.Query, known: DataSet, asked: _Asked, fault: Fault, course: Course, turn: Turn
+    ) -> Reply:
+        hour, version = course.hour, course.version_of(known, turn.replica)
+        packed = hour.gzip == "always" or (hour.gzip == "asked" and accepts_gzip(asked.header("Accept-Encoding")))
+        most, short = (hour.most_rows, turn.short) if asked.kind == "csv" else (None, False)
 
-    def _create_table(self, known: _Set) -> None:
-        """Makes the table; a row that was changed by an UPDATE loses the time of its last one."""
-        columns = ['":updated_at" TEXT']
-        moments = [name for name, kind in known.columns.items() if kind == queries.MOMENT]
-        for name in known.columns:
-            # Times of one spelling compare as text.
-            spelled = f" CHECK (\"{name}\" GLOB '{'[0-9]' * 4}-??-??T??:??:??.???')" if name in moments else ""
-            columns.append(f'"{name}" TEXT{spelled}')
-        self._database.execute(f"CREATE TABLE {known.table} ({', '.join(columns)})")
-        for name in moments:
-            self._database.execute(f'CREATE INDEX "{known.id} {name}" ON {known.table} ("{name}")')
-        self._database.execute(
-            f'CREATE TRIGGER "{known.id} changes" AFTER UPDATE OF {queries.quote(known.columns)} ON {known.table} '
-            f'BEGIN UPDATE {known.table} SET ":updated_at" = NULL WHERE rowid = new.rowid; END'
-        )
+        def render() -> bytes:
+            rows = self.tables.find(query, known, version, hour.computed, not fault.no_order)
+            lines = FORMS[asked.kind][1]([*query.columns], choose_rows(rows, fault, most, short))
+            return encode(lines, fault.cut_rows)
 
-    def _begin_version(self, known: _Set) -> None:
-        """Counts on, dates the rows that are new or changed, forgets the answers."""
-        known.version += 1
-        moment = f"{known.changed:%Y-%m-%dT%H:%M:%S}.000Z"
-        self._database.execute(f'UPDATE {known.table} SET ":updated_at" = ? WHERE ":updated_at" IS NULL', [moment])
-        self._kept.clear()
+        if fault.tampers or short:
+            body = render()
+            body = pack(body, fault.cut_rows is None) if packed else body
+        else:
+            key = (version, asked.kind, query.sql, query.order, query.values, known.id, hour.computed, most)
+            body = self.tables.remember(key, render)
+            if packed:
+                whole = body
+                body = self.tables.remember((*key, "gzip"), lambda: pack(whole))
+        changed = known.changed(version) + timedelta(seconds=turn.clock)
+        headers = head_of(query.columns, asked.kind, "true" if fault.stale else turn.replica.flag, changed)
+        state = f"{turn.name}.{known.id}_1_{version}"
+        headers["ETag"] = tag(state, asked.request.path, asked.header("Accept"), packed)
+        if packed:
+            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+        return Reply(200, headers, body)
 
-
-def _refuse(status: int, code: str, message: str) -> _Answer:
-    """An error answer: those about access have one form, those about queries another."""
-    access = {"code": code, "error": True, "message": message}
-    said = access if status in (401, 403, 404) else {"message": message, "errorCode": code, "data": {}}
-    return _Answer(status, {"Content-Type": JSON}, json.dumps(said).encode())
-
-
-def _describe(known: _Set) -> _Answer:
-    columns = [{"fieldName": name, "dataTypeName": kind} for name, kind in known.columns.items()]
-    said = {"id": known.id, "rowsUpdatedAt": int(known.changed.timestamp()), "columns": columns}
-    return _Answer(200, {"Content-Type": JSON}, json.dumps(said).encode())
+    def _send(
+        self, request: Handler, reply: Reply, fault: Fault, hour: Hour, turn: Turn, ending: Callable[[], None]
+    ) -> None:
+        """Sends a reply; when its end is on the way, the query is no more in the making."""
+        framing = {"Transfer-Encoding": "chunked"} if hour.chunked else {"Connection": "close"}
+        general = {"Server": "nginx", "Date": request.date_time_string(), **framing}
+        request.send_response_only(reply.status)
+        for name, value in {**general, **reply.headers, **fault.headers}.items():
+            if value is not None:
+                request.send_header(name, value)
+        request.end_headers()
+        broken = reply.status == 200 and turn.broken is not None
+        body = reply.body[: int(len(reply.body) * (turn.broken or 0))] if broken else reply.body
+        for start in range(0, len(body), PIECE):
+            piece = body[start : start + PIECE]
+            request.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if hour.chunked else piece)
+            with self.lock:
+                self.bytes_sent += len(piece)
+        if fault.after:
+            fault.after()
+        ending()
+        if broken or fault.cut_rows is not None:
+            request.hang_up()
+        elif hour.chunked:
+            request.wfile.write(b"0\r\n\r\n")
 
 
-def _send(request: Handler, answer: _Answer, fault: Fault) -> None:
-    request.send_response_only(answer.status)
-    framing = {"Server": "nginx", "Date": request.date_time_string(), "Transfer-Encoding": "chunked"}
-    for name, value in {**framing, **answer.headers, **fault.headers}.items():
-        if value is not None:
-            request.send_header(name, value)
-    request.end_headers()
-    for start in range(0, len(answer.body), PIECE):
-        piece = answer.body[start : start + PIECE]
-        request.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-    if fault.after:
-        fault.after()
-    if fault.cut_rows is None:
-        request.wfile.write(b"0\r\n\r\n")
-    else:
-        request.hang_up()
+def _reply_by_order(fault: Fault) -> Reply | None:
+    if fault.body is not None:
+        return Reply(fault.status, {"Content-Type": fault.content_type}, fault.body)
+    return refuse(fault.status, "pretend.fault", f"Status {fault.status}, as ordered") if fault.status != 200 else None
+
+
+def _refuse_by_hour(asked: _Asked, hour: Hour, turn: Turn) -> Reply | None:
+    if hour.token is not None and asked.request.headers.get("X-App-Token", hour.token) != hour.token:
+        return refuse(403, "permission_denied", "Invalid app_token specified")
+    if turn.status == 429 and asked.is_query:
+        more = {} if hour.retry_after is None else {"Retry_After": hour.retry_after}
+        return refuse(429, "too-many-requests", "Too many requests", **more)
+    if turn.status not in (200, 429):
+        return refuse(turn.status, "internal-error", "Something went wrong")
+    if asked.twice:
+        return refuse(400, "query.parameter.twice", "A parameter is given twice")
+    return None
 
 
 if __name__ == "__main__":
