@@ -108,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
         _shut(self.connection)
 
     def client_has_left(self) -> bool:
-        """Whether the other end of the connection is closed, known as soon as it is."""
+        """Whether the connection is closed at the other end, or was hung up at this one; known as soon as it is."""
         try:
             return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:

@@ -129,7 +129,6 @@ class Soda(Loopback):
             if fault.before:
                 fault.before()
             if fault.drop:
-                making.close()
                 request.hang_up()
                 return
             reply = (
