@@ -40,7 +40,7 @@ test-unit: $(VENV)/dev.stamp  ## run those of the tests that need no Prefect and
 	$(PYTEST) tests/unit
 
 test-faults: $(VENV)/dev.stamp  ## run those that draw by chance, ten times as often as `make test` does
-	TRIES=all $(PYTEST) $$(grep -rl "^from tries import" tests)
+	TRIES=all $(PYTEST) $$(grep -rl "^from tries import" tests/*/)
 
 test-containers: $(VENV)/dev.stamp  ## build the image and run it: blocks, deployments, an agent, workers
 	$(BIN)/python -m pytest -m containers

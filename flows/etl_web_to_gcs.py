@@ -27,7 +27,7 @@ from mta_weekly.errors import EtlError
 from mta_weekly.feeds.catalog import AUTO, Feed, FeedSequence, feed_named
 from mta_weekly.feeds.plans import PeriodRequest, Plan, is_valid, newest_due, plan_weeks
 from mta_weekly.feeds.weeks import Week
-from mta_weekly.fetch.client import Web
+from mta_weekly.fetch.client import Hosts, Web
 from mta_weekly.fetch.from_source import find_complete_week, tells_newest
 from mta_weekly.lake.objects import BLOCK, Lake, StoredObject
 from mta_weekly.lake_week import LakeWeek
@@ -83,7 +83,7 @@ def get_complete_week(feed: Feed, options: Options) -> Week | None:
     """The newest week of which the feed's source has all; None where it does not tell."""
     settings = options.settings
     try:
-        with open_sources(settings, feed) as client:
+        with open_sources(settings, options.hosts, feed) as client:
             budget = RetryBudget.of(settings, feed.name)
             return find_complete_week(client, feed, settings, budget, options.today)
     except EtlError as error:
@@ -122,7 +122,7 @@ def etl_web_to_local(weeks: list[str], feed: str, lake: str, options: Options) -
         if lake.startswith(BLOCK):
             log.info("%s", target)  # which bucket the block speaks of
         target.prepare()
-        client = open_sources(options.settings, *feeds.values())
+        client = open_sources(options.settings, options.hosts, *feeds.values())
         with work_folder(options.settings.spool) as folder, client, progress.count_weeks(len(weeks)):
             loads = _prepare_loads(feeds, target, folder, options)
             for outcome in _land(loads, client, options):
@@ -174,7 +174,8 @@ def main_flow(
         settings, run_id = read_settings(), str(runtime.flow_run.id or "")
         where = which_lake(lake, settings)
         log.info("lake: %s", where)
-        options = Options(settings, new_york_today(), where, run_id, force, refresh, allow_bad_rows, concurrency)
+        hosts = Hosts(settings.retry_wait)
+        options = Options(settings, new_york_today(), where, run_id, force, refresh, allow_bad_rows, concurrency, hosts)
         the_feed = feed_named(feed)
         plan, weeks = _find_weeks(request, the_feed, options)
     except EtlError as error:

@@ -39,12 +39,14 @@ os.environ |= {
     "HTTPS_PROXY": "http://127.0.0.1:9",
     "SSL_CERT_FILE": str(_authority),
     "MTA_RETRY_BASE": "0.01",
+    "MTA_RETRY_WAIT": "9",
     "MTA_SOCRATA_URL": "http://127.0.0.1:1",  # nobody; tests that need data.ny.gov start one
 }
 
 gc.disable()  # what loads until all tests are collected stays
 
 from gcs import Gcs  # noqa: E402
+from tries import pytest_terminal_summary  # noqa: E402, F401 - a hook
 from web import Answer, Web  # noqa: E402
 from weeks import make_week  # noqa: E402
 
@@ -78,11 +80,15 @@ def real_week(week: str) -> tuple[bytes, bytes]:
 NAMES = ("turnstile_{}.txt.gz", "expected_{}.csv.gz")
 
 
+SEED = "SEED_OF_THE_TESTS"
+
+
 @pytest.hookimpl(tryfirst=True)  # before hypothesis reads it
 def pytest_configure(config: pytest.Config) -> None:
-    """What is drawn by chance is drawn anew each time, from a seed that can be given again."""
-    if not hasattr(config, "workerinput") and config.getoption("hypothesis_seed") is None:
-        config.option.hypothesis_seed = str(secrets.randbelow(10**9))
+    """What is drawn by chance is drawn anew each time, from a seed that can be given again; workers have it too."""
+    if not hasattr(config, "workerinput"):
+        os.environ[SEED] = str(config.getoption("hypothesis_seed") or secrets.randbelow(10**9))
+    config.option.hypothesis_seed = os.environ[SEED]
 
 
 def pytest_report_header(config: pytest.Config) -> str:

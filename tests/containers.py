@@ -75,6 +75,7 @@ def pretended(lake: Gcs, source: Web) -> list[str]:
     variables = {
         "MTA_TURNSTILE_URL": source.url,
         "MTA_RETRY_BASE": "0.01",
+        "MTA_RETRY_WAIT": "9",
         "STORAGE_EMULATOR_HOST": lake.url,
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",

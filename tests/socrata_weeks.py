@@ -16,7 +16,7 @@ from hourly import RIDERSHIP as COLUMNS
 from hourly import ridership_week
 from mta_weekly.feeds.catalog import RIDERSHIP, Feed
 from mta_weekly.feeds.weeks import Week
-from mta_weekly.fetch.client import open_client
+from mta_weekly.fetch.client import Token, open_client
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.lake_week import LakeWeek
 from mta_weekly.load import Load, Options
@@ -41,6 +41,9 @@ Row = Sequence[str | None]
 
 def in_order(rows: Sequence[Row], key: Sequence[int] = KEY) -> list[Row]:
     return sorted(rows, key=lambda row: [row[at] or "" for at in key])
+
+
+FIRST_DAY = [row for row in in_order(WEEK) if row[0] < "2026-09-06"]
 
 
 def plain(number: str) -> str:
@@ -75,10 +78,10 @@ class Loads:
     """Loads a week from the site into a folder, as a run does."""
 
     def __init__(self, site: Soda, folder: Path, **options: Any) -> None:
-        self.settings = Settings(**{"socrata_url": site.url, "retry_base": 0.001, **options})
+        self.settings = Settings(**{"socrata_url": site.url, "retry_base": 0.001, "retry_wait": 1.0, **options})
         self.lake, self.folder = FolderLake(folder / "lake"), folder
         token = options.get("token")
-        self.client = open_client(self.settings, {site.url: token} if token else None)
+        self.client = open_client(self.settings, {site.url: Token(token, "MTA_SOCRATA_APP_TOKEN")} if token else None)
         self.lake.prepare()
 
     def __call__(

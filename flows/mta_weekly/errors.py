@@ -23,9 +23,19 @@ class BadArgument(EtlError):
 class TryAgain(EtlError):
     """From a source or a lake: a fault that may pass. Only `retry.RetryBudget` decides whether it is tried again."""
 
+    is_of_host = True  # whether other weeks would meet it at the same host
+
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after  # seconds the other side asked for
+
+
+class Busy(TryAgain):
+    """From `fetch`: the site is there and has no time now, or not the newest data."""
+
+
+class OutOfDate(Busy):
+    """From `fetch`: the answer comes from a copy of the data that is behind."""
 
 
 class BrokenBody(TryAgain):
@@ -37,7 +47,7 @@ class NoAnswer(TryAgain):
 
 
 class GaveUp(EtlError):
-    """From `retry.RetryBudget`: the fault did not pass within the attempts or the waiting allowed to a week."""
+    """From `retry.RetryBudget`: the fault did not pass within the attempts, or the patience with its host."""
 
 
 class Unreachable(GaveUp):
@@ -47,6 +57,8 @@ class Unreachable(GaveUp):
 class NotPublished(EtlError):
     """From `fetch`: the source has no such week, or not all of it."""
 
+    status, answer = 0, ""  # of the answer that said so, where it was one: its code, and what it said
+
 
 class Unchanged(EtlError):
     """From `fetch`: the source is what it was when the week was loaded. No fault: it was asked."""
@@ -54,6 +66,8 @@ class Unchanged(EtlError):
 
 class SourceFailed(EtlError):
     """From `fetch`: the source answered in a way that no retry mends."""
+
+    status, answer = 0, ""  # of the answer, where it was one: its code, and what it said
 
 
 class Refused(EtlError):

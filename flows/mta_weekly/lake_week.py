@@ -6,6 +6,7 @@ Joins content and lake; knows no source.
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from mta_weekly.content.convert import compute_sums, examine_object, rejected_path
 from mta_weekly.content.profile import WeekProfile
@@ -15,8 +16,6 @@ from mta_weekly.feeds.weeks import Week
 from mta_weekly.lake.objects import Facts, Lake, PublishResult, StoredObject, say_changed
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import VERSION
-
-LONGEST_TAG = 1000  # characters; all facts of an object in a bucket together are 8 KiB at most
 
 
 @dataclass(frozen=True)
@@ -141,26 +140,15 @@ class LakeWeek:
         finally:
             path.unlink(missing_ok=True)
 
-    def make_facts(
-        self,
-        profile: WeekProfile,
-        source: str = "",
-        url: str = "",
-        etag: str = "",
-        modified: str = "",
-        received: int = 0,
-    ) -> Facts:
-        """The facts of an object of this run: what is in it, and where it came from, where that is known."""
+    def make_facts(self, profile: WeekProfile, **said: Any) -> Facts:
+        """The facts of an object of this run: what is in it, and what its source `said` of it, where that is known."""
+        figures = {name: value for name, value in asdict(profile).items() if name in Facts.model_fields}
+        unknown: dict[str, Any] = {"source_url": "", "source_etag": "", "source_last_modified": "", "source_bytes": 0}
         return Facts(
             feed=self.feed.name,
             week=self.week.label,
-            source=source,
-            source_url=url,
-            source_etag=etag if len(etag) <= LONGEST_TAG else "",
-            source_last_modified=modified,
-            source_bytes=received,
             loaded_at=datetime.now(UTC).isoformat(timespec="seconds"),
             flow_run_id=self.run_id,
             version=VERSION,
-            **{name: value for name, value in asdict(profile).items() if name in Facts.model_fields},
+            **unknown | said | figures,
         )

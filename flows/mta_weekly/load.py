@@ -24,9 +24,9 @@ from mta_weekly.errors import (
 )
 from mta_weekly.feeds.plans import expected_on
 from mta_weekly.feeds.sources import Source
-from mta_weekly.fetch.client import Web
+from mta_weekly.fetch.body import Body, Version
+from mta_weekly.fetch.client import Hosts, Web
 from mta_weekly.fetch.from_source import fetch_week, find_address
-from mta_weekly.fetch.http import Body, Version
 from mta_weekly.lake.objects import Facts, PublishResult, StoredObject
 from mta_weekly.lake_week import LakeWeek
 from mta_weekly.outcomes import Outcome, count_noun, describe_differences
@@ -35,6 +35,7 @@ from mta_weekly.settings import Settings
 log = logging.getLogger("mta.load")
 
 DAYS = 7  # in a week
+LONGEST_TAG = 1000  # characters; all facts of an object in a bucket together are 8 KiB at most
 Watch = Callable[[Iterator[bytes], str, Body], Iterator[bytes]]
 
 
@@ -50,6 +51,7 @@ class Options:
         refresh: compare an object that is there with what the source has now, and replace it if it differs.
         allow_bad_rows: how many rows of a week may be left out.
         concurrency: how many weeks are in the making at once.
+        hosts: what the run knows of the hosts it asks.
     """
 
     settings: Settings
@@ -60,6 +62,7 @@ class Options:
     refresh: bool = False
     allow_bad_rows: int = 0
     concurrency: int = 2
+    hosts: Hosts | None = None
 
 
 def check_options(concurrency: int, allow_bad_rows: int, force: bool, refresh: bool) -> None:
@@ -120,7 +123,7 @@ class Load:
                 self.target.budget.renew()
             host = self._find_host(source)
             try:
-                if host in client.unreachable_hosts and source is not sources[-1]:
+                if host in client.hosts.unreachable and source is not sources[-1]:
                     raise Unreachable(f"nobody answers at {host.decode()}")
                 profile, body = self._fetch(source, client, path, watch)
                 return LocalWeek(path, profile, body, source.name, compared, began)
@@ -130,10 +133,12 @@ class Load:
                 path.unlink(missing_ok=True)
                 faults.append(error)
                 if isinstance(error, Unreachable):
-                    client.unreachable_hosts.add(host)  # all weeks of the run need not wait for it
+                    client.hosts.unreachable.add(host)  # all weeks of the run need not wait for it
                 elif not isinstance(error, NotPublished):
                     break
         said = "; then: ".join(map(str, faults))
+        if isinstance(faults[-1], NotPublished | Unreachable) and (others := self._list_sources_without()):
+            said += f"; {' and '.join(others)} never had this week"
         if self.options.refresh and self.target.existing is not None:
             said += "; what is in the lake stays"
         raise type(faults[-1])(said) from faults[-1]
@@ -147,8 +152,12 @@ class Load:
             sources = sources[: names.index(came_from) + 1 if came_from in names else 1]
         return [source for source in sources if source.holds(self.target.week)]
 
+    def _list_sources_without(self) -> list[str]:
+        """The names of the sources that have no such week."""
+        return [source.name for source in self.target.feed.sources if not source.holds(self.target.week)]
+
     def _find_host(self, source: Source) -> bytes:
-        address, _, _ = find_address(source, self.target.week, self.options.settings).partition(" ")
+        address, _, _ = find_address(self.target.feed, source, self.target.week, self.options.settings).partition(" ")
         return httpx.URL(address).netloc
 
     def _fetch(self, source: Source, client: Web, path: Path, watch: Watch) -> tuple[WeekProfile, Body]:
@@ -167,6 +176,8 @@ class Load:
                 rows = profile.rows + profile.bad_rows
                 if body.rows != rows:
                     raise TryAgain(f"{rows:,} rows came of {body.rows:,} that were counted")
+                if body.compare and not profile.bad_rows:  # the site sums those too
+                    body.compare(profile.sums, profile.day_sums)
                 if profile.days < DAYS:
                     raise Refused(f"rows of {profile.days} days only, expected {DAYS}; nothing loaded, try again later")
             return profile
@@ -174,6 +185,7 @@ class Load:
         due = expected_on(self.target.feed.coverage.due_on(self.target.week), self.options.today)
         return fetch_week(
             client,
+            self.target.feed,
             source,
             self.target.week,
             self.options.settings,
@@ -209,7 +221,14 @@ class Load:
             return local
         body = local.body
         facts = self.target.make_facts(
-            local.profile, local.source_name, body.url, body.etag, body.last_modified, body.received
+            local.profile,
+            source=local.source_name,
+            source_url=body.url,
+            source_etag=body.etag if len(body.etag) <= LONGEST_TAG else "",
+            source_last_modified=body.last_modified,
+            source_bytes=body.received,
+            unknown_columns=body.unknown_columns,
+            out_of_date=body.out_of_date,
         )
         try:
             published = self.target.publish(local.path, facts, local.compared)
@@ -232,6 +251,7 @@ class Load:
             reasons.append(f"rows of {local.profile.days} days only")
         if local.source_name != self.target.feed.sources[0].name:
             reasons.append(f"from {local.source_name}")
+        reasons += local.body.notes
         rows = found.facts.rows if found.facts else facts.rows
         seconds = round(time.monotonic() - local.began, 2)
         return Outcome(

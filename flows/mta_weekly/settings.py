@@ -4,6 +4,7 @@ Nothing else in the project reads the environment for its own settings, or the t
 """
 
 import re
+import time
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mta_weekly.errors import BadArgument
 
-VERSION = "0.6.0"
+VERSION = "0.7.0"
 DAY = 86_400.0  # seconds; no wait for a source is longer
 LONGEST = 30 * DAY  # nor one for a part of a backfill
 ADDRESS = re.compile(
@@ -64,10 +65,11 @@ class Settings(BaseSettings):
     turnstile_url: Annotated[str | None, AfterValidator(_web_address)] = None  # in place of that in the feed's entry
     socrata_url: Annotated[str | None, AfterValidator(_web_address)] = None  # likewise
     socrata_app_token: Annotated[SecretStr | None, AfterValidator(lambda v: v and plain_token(v))] = None
-    retry_attempts: int = Field(default=5, ge=1)  # tries a week, the first one included
-    retry_wait: float = Field(default=60.0, ge=0, le=DAY)  # seconds of waiting a week, in all
-    retry_base: float = Field(default=1.0, ge=0, le=DAY)  # seconds of the first pause, doubled each time
+    retry_attempts: int = Field(default=5, ge=1)  # tries without getting on, the first one included
+    retry_wait: float = Field(default=900.0, ge=0, le=DAY)  # seconds in which a host brings nothing that is kept
+    retry_base: float = Field(default=1.0, ge=0.001, le=DAY)  # seconds of the first pause; at a busy host five times
     connect_timeout: float = Field(default=15.0, gt=0, le=DAY)  # seconds
+    head_timeout: float = Field(default=300.0, gt=0, le=DAY)  # seconds, for the head of an answer
     read_timeout: float = Field(default=60.0, gt=0, le=DAY)  # seconds without a byte
 
     @property
@@ -96,6 +98,11 @@ def read_settings() -> Settings:
             f"MTA_{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
         )
         raise BadArgument(f"{faults}. Mend the variable, or its line in {ROOT / '.env'}.") from None
+
+
+def seconds_since(moment: float) -> float:
+    """How long ago a moment is, in seconds; it is given in those of the epoch."""
+    return time.time() - moment
 
 
 def new_york_today() -> date:

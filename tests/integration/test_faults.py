@@ -41,9 +41,9 @@ SOURCE_FAULTS = {
     "failing for ever": (Answer(status=500), "500 Internal Server Error from 127.0.0.1; gave up after 5 attempts"),
     "refusing": (Answer(status=403), "403 Forbidden from 127.0.0.1, expected 200"),
     "cut at half": (Answer(GOOD, cut_at=HALF), f"broke off at {HALF:,} of {len(GOOD):,} bytes; gave up"),
-    "cut at half, resumable": (
-        Answer(GOOD, cut_at=len(GOOD) // 10, ranges=True, etag='"1"'),
-        f"broke off at {len(GOOD) // 10 * 5:,} of {len(GOOD):,} bytes; gave up",
+    "cut at its start, resumable": (
+        Answer(GOOD, cut_at=0, ranges=True, etag='"1"'),
+        f"broke off at 0 of {len(GOOD):,} bytes; gave up after 5 attempts",
     ),
     "shorter than its length": (Answer(GOOD, length=len(GOOD) + 99), f"of {len(GOOD) + 99:,} bytes; gave up"),
     "of unknown length": (Answer(GOOD, framing="close"), "did not say how long the body is"),
@@ -95,6 +95,13 @@ def test_a_body_cut_once_is_made_whole(ranges: bool, land: Land, web: Web, tmp_p
     assert land().code == 0
     assert content(tmp_path / "lake") == expected(GOOD)
     assert ("range" in web.requests[-1].headers) is ranges
+
+
+def test_a_body_that_breaks_ten_times_and_gets_on_each_time_is_made_whole(land: Land, web: Web, tmp_path: Path) -> None:
+    web.serve(FILE, Answer(GOOD, cut_at=len(GOOD) // 10, ranges=True, etag='"1"'))
+    assert land().code == 0
+    assert content(tmp_path / "lake") == expected(GOOD)
+    assert len(web.requests) == 11
 
 
 BAD_ARGUMENTS = {

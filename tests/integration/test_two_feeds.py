@@ -39,7 +39,7 @@ def test_a_range_across_both_feeds_takes_each_week_from_its_own(
     dry = land(*period, "--dry-run")
     assert [line.split()[0] for line in dry.out.splitlines()[1:]] == ["240217", "240224"]
     assert dry.out.splitlines()[1].endswith(f"turnstile/240217.csv.gz  {web.url}/turnstile_240217.txt")
-    assert f"ridership/240224.csv.gz  {live.url}/resource/wujg-7c2s.csv?$where=" in dry.out
+    assert f"ridership/240224.csv.gz  {live.url}/resource/wujg-7c2s.csv?$select=transit_timestamp," in dry.out
     assert live.queries == []
     assert land(*period).lines[-1] == "INFO    2 weeks: 2 landed"
     assert landed(tmp_path / "lake") == ["ridership 240224", "turnstile 240217"]

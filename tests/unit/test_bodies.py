@@ -8,8 +8,9 @@ import pytest
 
 from downloads import BODY, CUT, MONDAY, OTHER, PATH, PLAIN, SETTINGS, SUNDAY, V1, V2, Download, cut, good, part, rest
 from mta_weekly.errors import GaveUp, Refused, SourceFailed, TryAgain
+from mta_weekly.fetch.body import Body
 from mta_weekly.fetch.client import open_client
-from mta_weekly.fetch.http import Body, fetch_body, refuse_slow_chunks
+from mta_weekly.fetch.http import fetch_body, refuse_slow_chunks
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import VERSION
 from web import Answer, Web
@@ -220,9 +221,32 @@ def test_a_body_without_a_told_end_is_refused(download: Download) -> None:
     assert download.asked == [PLAIN]
 
 
-def test_a_body_that_is_packed_on_its_way_is_refused(download: Download) -> None:
-    with pytest.raises(SourceFailed, match="gzip"):
-        download(Answer(gzip.compress(BODY[:1000]), headers={"Content-Encoding": "gzip"}))
+def test_a_body_that_is_packed_on_its_way_is_unpacked_and_whole(download: Download) -> None:
+    """Though it was asked for plain; one that is cut, or damaged, is asked for again."""
+    packed = {"Content-Encoding": "gzip"}
+    whole = gzip.compress(BODY)
+    wrong = (whole[:-500], whole[:5000] + bytes(5000) + whole[10000:], whole[:-8] + bytes(8))
+    assert download(*(Answer(body, headers=packed, etag=V1, ranges=True) for body in (*wrong, whole))) == BODY
+
+    assert download.asked == [PLAIN] * 4
+    assert (download.body.received, download.body.wire) == (len(BODY), len(whole))
+
+
+@pytest.mark.parametrize("name", ["GZIP", "x-gzip", "gzip"])
+def test_gzip_has_several_names_and_may_come_in_members(download: Download, name: str) -> None:
+    packed = gzip.compress(BODY[:1000]) + gzip.compress(BODY[1000:]) + bytes(100)
+    assert download(Answer(packed, headers={"Content-Encoding": name})) == BODY
+
+
+def test_a_body_that_goes_on_after_its_gzip_is_left(download: Download) -> None:
+    endless = Answer(gzip.compress(BODY) + bytes(10**6), headers={"Content-Encoding": "gzip"}, framing="chunked")
+    assert download(endless, Answer(BODY)) == BODY
+    assert download.asked == [PLAIN] * 2
+
+
+def test_a_body_that_is_packed_in_an_unknown_way_is_refused(download: Download) -> None:
+    with pytest.raises(SourceFailed, match="sent the body as 'br'"):
+        download(Answer(BODY, headers={"Content-Encoding": "br"}))
 
     assert download.asked == [PLAIN]
 
@@ -246,12 +270,13 @@ def test_a_fault_found_in_the_body_ends_the_download(download: Download) -> None
     assert download.asked == [PLAIN]
 
 
-def test_every_fault_of_a_week_counts_against_the_same_attempts(download: Download) -> None:
+def test_tries_that_bring_nothing_count_together_and_one_that_gets_on_begins_anew(download: Download) -> None:
     download.budget = RetryBudget(3, 60, 0.001)
+    wrong = Answer(status=500, etag=V1)
+    assert download(wrong, wrong, cut(etag=V1), wrong, Answer(status=503), good(etag=V1)) == BODY
+    assert download.asked == [PLAIN] * 3 + [rest(V1)] * 3
     with pytest.raises(GaveUp, match="3 attempts"):
-        download(Answer(status=503), cut(etag=V1), Answer(status=500, etag=V1), good(etag=V1))
-
-    assert download.asked == [PLAIN, PLAIN, rest(V1)]
+        download(cut(etag=V1), wrong, wrong, good(etag=V1))
 
 
 def test_a_206_without_the_etag_of_the_200_is_not_trusted(web: Web, download: Download) -> None:

@@ -50,7 +50,7 @@ def lake(request: pytest.FixtureRequest, gcs: Gcs, tmp_path: Path) -> Lake:
 @pytest.fixture
 def run(lake: Lake, web: Web, tmp_path: Path) -> Iterator[Callable[..., Callable[[], Outcome]]]:
     """Start a run that downloads `published` now, and publishes when what is returned is called."""
-    settings = Settings(turnstile_url=web.url, retry_base=0.001)
+    settings = Settings(turnstile_url=web.url, retry_base=0.001, retry_wait=2.0)
     with open_client(settings) as client:
 
         def begin(published: bytes, name: str) -> Callable[[], Outcome]:

@@ -68,7 +68,11 @@ Begin = Callable[[Feed], Outcome]
 @pytest.fixture
 def land(tmp_path: Path) -> Begin:
     def run(feed: Feed) -> Outcome:
-        settings, budget, lake = Settings(retry_base=0.001), RetryBudget(2, 1, 0.001), FolderLake(tmp_path / "lake")
+        settings, budget, lake = (
+            Settings(retry_base=0.001, retry_wait=2.0),
+            RetryBudget(2, 1, 0.001),
+            FolderLake(tmp_path / "lake"),
+        )
         lake.prepare()
         (tmp_path / "work").mkdir()
         load = Load(LakeWeek(FIRST, feed, lake, None, tmp_path / "work", budget, "run"), Options(settings, LATER))
@@ -97,7 +101,7 @@ def test_it_lands(file: str, path: str, body: bytes, web: Web, tmp_path: Path, l
     assert (outcome.state, outcome.rows, outcome.object) == ("landed", len(ROWS), "counts/240106.csv.gz")
     assert gzip.decompress((tmp_path / "lake" / outcome.object).read_bytes()).decode() == LANDED
     facts = json.loads((tmp_path / "lake" / f"{outcome.object}.json").read_bytes())
-    assert facts["source_url"] == web.url + path == find_address(feed.sources[0], FIRST, Settings())
+    assert facts["source_url"] == web.url + path == find_address(feed, feed.sources[0], FIRST, Settings())
     assert facts["source_bytes"] == len(body)
     assert list((tmp_path / "work").iterdir()) == []
 

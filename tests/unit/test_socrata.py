@@ -49,10 +49,13 @@ def test_a_week_is_the_rows_of_its_seven_days_in_the_order_of_the_key(load: Load
     assert facts["empty"] == {name: count for name, count in empty.items() if count}
     assert (facts["source"], facts["rows"], facts["bad_rows"]) == ("data.ny.gov", ROWS, 0)
     assert (facts["first_day"], facts["last_day"]) == ("2026-09-05", "2026-09-11")
-    assert facts["source_url"].startswith(f"{site.url}/resource/{LIVE}.csv?$where=transit_timestamp%20%3E%3D")
+    assert facts["source_url"].startswith(f"{site.url}/resource/{LIVE}.csv?$select=transit_timestamp,transit_mode,")
+    assert "2026-09-05T00:00:00%27%20AND%20transit_timestamp%20%3C%20%272026-09-12T" in facts["source_url"]
     assert facts["source_last_modified"].endswith("GMT")
-    assert len(asked(site, ".csv")) == 1
-    assert len(asked(site, ".json")) == 2
+    assert (facts["unknown_columns"], facts["out_of_date"]) == ([], False)
+    assert [query["$where"][22:32] for query in asked(site, ".csv")] == [str(day) for day in Week(SATURDAY).days]
+    assert {query["$select"] for query in asked(site, ".csv")} == {",".join(NAMES)}
+    assert [query.get("$group") for query in asked(site, ".json")] == [None, "day", "day"]  # the first one: what it is
 
 
 def test_the_same_data_is_the_same_bytes(load: Loads, site: Soda, tmp_path: Path) -> None:
@@ -157,12 +160,9 @@ def test_a_week_at_a_turn_of_data_sets_is_taken_from_both(
 
 def test_the_token_goes_to_its_own_host_alone_and_is_never_shown(site: Soda, web: Web, tmp_path: Path) -> None:
     site.fail(Fault(on=".csv", status=302, headers={"Location": f"{web.url}/elsewhere"}))
-    site.fail(Fault(on="count(", status=403, body=b'{"message":"Invalid app_token t0p-s3cret"}'))
     load = Loads(site, tmp_path, token="t0p-s3cret")
-    with pytest.raises(SourceFailed) as refused:
-        load()
-    assert "which says 'Invalid app_token ...'" in str(refused.value)
-    web.serve("/elsewhere", Answer(b"".join(expected_lines(in_order(WEEK)))))
+    first_day = [row for row in in_order(WEEK) if row[0] < "2026-09-06"]
+    web.serve("/elsewhere", Answer(b"".join(expected_lines(first_day))))
     load()
     assert load.content() == expected(in_order(WEEK))
     assert {seen.headers.get("x-app-token") for seen in site.requests} == {"t0p-s3cret"}
@@ -174,8 +174,9 @@ def test_the_token_goes_to_its_own_host_alone_and_is_never_shown(site: Soda, web
     "fault",
     [
         Fault(on=".csv", body=b'{"message":"Invalid app_token t0p-s3cret"}\n', times=9),
-        Fault(on="count(", body=b'[{"n":"t0p-s3cret"}]'),
-        Fault(on="count(", body=b'[{"n":"3000","last":"t0p-s3cret"}]'),
+        Fault(on="count(", body=b'[{"n":"t0p-s3cret"}]', times=9),
+        Fault(on="count(", body=b'[{"n":"3000","last":"t0p-s3cret"}]', times=9),
+        Fault(on="count(", status=403, body=b'{"code":"t0p-s3cret","error":true,"message":"t0p-s3cret"}', times=2),
         Fault(on=".csv", headers={"Content-Encoding": "t0p-s3cret"}),
         Fault(on=".csv", status=302, headers={"Location": "http://t0p-s3cret..x/"}, times=9),
     ],
@@ -188,6 +189,26 @@ def test_a_site_that_repeats_the_token_does_not_get_it_said(
     with pytest.raises(EtlError) as said:
         load()
     assert "t0p-s3cret" not in str(said.value) + caplog.text
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_token_that_is_refused_is_left_out_and_said(
+    site: Soda, tmp_path: Path, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.fail(Fault(on="count(", status=status))
+    load = Loads(site, tmp_path, token="t0p-s3cret")
+    assert load().state == "landed"
+    bore = [seen.headers.get("x-app-token") for seen in site.requests]
+    assert bore == ["t0p-s3cret", "t0p-s3cret", *[None] * 9]  # what the set is, then the count that was refused
+    assert caplog.text.count("refuses the token of MTA_SOCRATA_APP_TOKEN; going on without it, mend it") == 1
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, SourceFailed), (403, SourceFailed), (410, NotPublished)])
+def test_a_site_that_is_closed_is_said_to_be(load: Loads, site: Soda, status: int, error: type[EtlError]) -> None:
+    site.fail(Fault(on="count(", status=status, times=9))
+    with pytest.raises(error, match=r"the site may have closed this way in \(SODA 2.1\): see https://dev.socrata.com"):
+        load()
+    assert len(site.queries) == 2  # which no retry mends
 
 
 def test_a_version_that_repeats_the_token_is_no_fact(site: Soda, tmp_path: Path) -> None:

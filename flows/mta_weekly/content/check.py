@@ -6,6 +6,7 @@ Knows neither HTTP, nor files, nor the lake.
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from mta_weekly.content.rows import JudgedRows, RowJudge
 from mta_weekly.errors import BrokenBody, EtlError, Refused
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import CsvDialect
-from mta_weekly.feeds.weeks import Week
+from mta_weekly.feeds.weeks import DAY, Week
 
 BLOCK = 3 << 18  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks
 TAIL = 4096  # bytes at a block's end where the line above its last one is
@@ -78,7 +79,8 @@ class WeekValidator:
             return None
         self.tally.days |= rows.days
         good = self._rename_columns(rows.good)
-        self.tally.add(good)
+        for day, part in self._cut_days(good, rows):
+            self.tally.add(part, day)
         return good
 
     def _open(self, block: bytes) -> bytes:
@@ -127,6 +129,18 @@ class WeekValidator:
             empty = pa.repeat(NOTHING, rows.num_rows)
             found = {column: found.get(column, empty) for column in self.feed.columns}
         return pa.RecordBatch.from_arrays(list(found.values()), list(found))
+
+    def _cut_days(self, good: pa.RecordBatch, rows: JudgedRows) -> Iterator[tuple[date | None, pa.RecordBatch]]:
+        """The rows of each day, where they come in the order of their time; else all of them, of no day."""
+        if not self.dialect.ordered:
+            yield None, good
+            return
+        start, times = 0, rows.good[self.feed.day[0]]
+        for day in sorted(rows.days):
+            (next_day,) = make_texts([f"{day + DAY:{self.dialect.day}}"])
+            end = pc.less(times, next_day).true_count
+            yield day, good.slice(start, end - start)
+            start = end
 
     def _rewrite_days(self, texts: pa.Array) -> pa.Array:
         written = self.feed.day[1]

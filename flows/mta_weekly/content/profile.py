@@ -1,7 +1,7 @@
 """What is known of a week when it has been read: its figures, and the rows that cannot be used."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from math import isfinite
 from typing import Any
@@ -41,6 +41,7 @@ class WeekProfile:
         sha256: of the unpacked content, in hex.
         empty: how many values are empty, of each column that has such.
         sums: of the columns that the feed sums.
+        day_sums: those of each day, where rows came in the order of their time.
     """
 
     rows: int
@@ -53,6 +54,7 @@ class WeekProfile:
     sha256: str
     empty: dict[str, int]
     sums: dict[str, float]
+    day_sums: dict[date, dict[str, float]] = field(default_factory=dict)
 
 
 class Tally:
@@ -63,9 +65,10 @@ class Tally:
         self.days: set[date] = set()
         self.empty: Counter[str] = Counter()
         self.sums: defaultdict[str, float] = defaultdict(float)
+        self.day_sums: defaultdict[date, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
 
-    def add(self, rows: pa.RecordBatch) -> None:
-        """Count rows in the columns of the feed.
+    def add(self, rows: pa.RecordBatch, day: date | None = None) -> None:
+        """Count rows in the columns of the feed, all of one day where that is known.
 
         Raises:
             Refused: a number is too large to be summed.
@@ -77,7 +80,10 @@ class Tally:
             numbers = rows[name]
             if self.empty[name]:
                 numbers = numbers.filter(pc.not_equal(numbers, NOTHING))
-            self.sums[name] += pc.sum(pc.cast(numbers, pa.float64()), min_count=0).as_py()
+            total = pc.sum(pc.cast(numbers, pa.float64()), min_count=0).as_py()
+            self.sums[name] += total
+            if day:
+                self.day_sums[day][name] += total
             if not isfinite(self.sums[name]):
                 raise Refused(f"{name} has a number beyond all measure; nothing loaded, look at the file")
 
@@ -88,4 +94,5 @@ class Tally:
             self.rows, self.bad_rows, str(days[0]), str(days[-1]), len(days), **file_sums,
             empty={name: count for name, count in self.empty.items() if count},
             sums={name: int(total) if float(total).is_integer() else total for name, total in self.sums.items()},
+            day_sums={day: dict(sums) for day, sums in self.day_sums.items()},
         )  # fmt: skip

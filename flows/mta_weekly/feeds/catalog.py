@@ -125,7 +125,8 @@ TURNSTILE = Feed(
         ),
         Table(
             sets=tuple(
-                DataSet(name, date(year, 1, 1), date(year, 12, 31))
+                # The first one begins in February.
+                DataSet(name, max(date(year, 1, 1), date(2014, 2, 1)), date(year, 12, 31))
                 for year, name in enumerate(
                     ("i55r-43gk", "ug6q-shqc", "ekwu-khcy", "v5y5-mwpb", "bjcb-yee3", "xfn5-qji9", "py8k-a8wg",
                      "uu7b-3kff", "k7j9-jnct"),
@@ -177,10 +178,10 @@ DAILY = Feed(
     numbers=("COUNT",),
     summed=("COUNT",),
     day=("DATE", MOMENT),
-    # About a day behind, some modes more; a week later all are there.
-    coverage=Coverage(first=Week.named("200314"), lag=WEEK),
+    # Most modes are a day behind; CRZ and CBD Entries come weekly, six to ten days behind.
+    coverage=Coverage(first=Week.named("200314"), lag=2 * WEEK),
     sources=(
-        Table((DataSet("sayj-mze2", date(2020, 3, 1)),), time="date", key=("date", "mode"), step=DAY, at_once=False),
+        Table((DataSet("sayj-mze2", date(2020, 3, 1)),), time="date", key=("date", "mode"), step=DAY, series="mode"),
     ),
 )
 

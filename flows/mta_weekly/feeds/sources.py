@@ -112,7 +112,8 @@ class Table:
         time: the field a week is cut by, of type floating timestamp.
         key: the fields that name a row; the site orders by them.
         step: from one time to the next; a week whose last one is there is complete.
-        at_once: whether all rows of one time come together; else a week is complete only when it is due.
+        series: the field whose values come each at its own pace, where there is one; a week is complete when all that
+            the two weeks before had are there, or have ended.
         names: fields whose upper-cased name is not that of the feed's column.
         base: the site's address.
         override: the variable that names another site, where there is one.
@@ -124,7 +125,7 @@ class Table:
     time: str
     key: tuple[str, ...]
     step: timedelta
-    at_once: bool = True
+    series: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
     base: str = "https://data.ny.gov"
     override: str = "MTA_SOCRATA_URL"
@@ -136,9 +137,14 @@ class Table:
         """Whether time comes first in the order of the rows."""
         return self.key[0] == self.time
 
-    def dialect_of(self, week: Week) -> CsvDialect:
+    @property
+    def dialect(self) -> CsvDialect:
         """How Socrata writes CSV."""
         return CsvDialect(MOMENT, self.names, upper=True, quoted=True, ordered=self.ordered)
+
+    def dialect_of(self, week: Week) -> CsvDialect:
+        """How that week is written: as any."""
+        return self.dialect
 
     def parts(self, week: Week) -> list[tuple[DataSet, date, date]]:
         """The data sets that hold the week, each with its first day of it and the day after its last one."""

@@ -3,73 +3,165 @@
 Knows no address, no answer and no week.
 """
 
+import logging
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import BoundedSemaphore, Lock
 from typing import Any
 
 import httpx
 
-from mta_weekly.errors import EtlError, SourceFailed
-from mta_weekly.retry import RetryBudget
+from mta_weekly.errors import EtlError, SourceFailed, TryAgain
+from mta_weekly.retry import Patience, RetryBudget
 from mta_weekly.settings import VERSION, Settings
 
+log = logging.getLogger("mta.fetch")
+
 WHO_ASKS = "X-App-Token"  # who asks, for a rate limit of one's own
+QUERIES = 2  # of ours at once on one host: data.ny.gov refuses everybody's while fifteen are under way
+
+
+@dataclass(frozen=True)
+class Token:
+    """What says who asks, and where it came from: a variable or a block."""
+
+    value: str
+    name: str
+
+
+class Hosts:
+    """What a run knows of the hosts that it asks, by host and port; all its weeks share it.
+
+    Attributes:
+        patience: how long each may go on bringing nothing.
+        unreachable: those at which nobody answered, however often they were asked.
+        refused_tokens: those that answer only without the token they were sent.
+        known: what they said of themselves, by address, which need be asked but once.
+        said: what a person need be told but once.
+    """
+
+    def __init__(self, wait: float) -> None:
+        self.patience: defaultdict[bytes, Patience] = defaultdict(lambda: Patience(wait))
+        self.unreachable: set[bytes] = set()
+        self.refused_tokens: set[bytes] = set()
+        self.known: dict[str, Any] = {}
+        self.said: set[str] = set()
+        self.slots: defaultdict[bytes, BoundedSemaphore] = defaultdict(lambda: BoundedSemaphore(QUERIES))
+        self.asking = Lock()
 
 
 class Web(httpx.Client):
     """The way of one run to its sources. What a host asks of one week, by Retry-After, holds for all weeks of the run.
 
     Attributes:
-        retry_after_until: until when a host (and port) wants no request, on the monotonic clock.
-        unreachable_hosts: hosts (and ports) at which nobody answered, however often they were asked.
         tokens: for each origin (scheme, host and port) the token that it, and nobody else, is sent.
+        read_timeout: seconds between the bytes of a body.
+        head_timeout: seconds until an answer begins.
     """
 
-    def __init__(self, tokens: Mapping[str, str], **options: Any) -> None:
+    def __init__(self, settings: Settings, tokens: Mapping[str, Token], hosts: Hosts | None, **options: Any) -> None:
         super().__init__(**options, event_hooks={"request": [self._sign]})
-        self.retry_after_until: dict[bytes, float] = {}
-        self.unreachable_hosts: set[bytes] = set()
+        self.hosts = hosts or Hosts(settings.retry_wait)
+        self.read_timeout, self.head_timeout = settings.read_timeout, settings.head_timeout
         self.tokens = {_origin(httpx.URL(url)): token for url, token in tokens.items()}
 
     def hide(self, text: str) -> str:
         """A text of somebody else's without the tokens that were sent: he may have repeated them."""
         for token in self.tokens.values():
-            text = text.replace(token, "...")
+            text = text.replace(token.value, "...")
         return text
 
     def _sign(self, request: httpx.Request) -> None:
         """Called for every request, those that follow a redirect too, which bring the headers of the one before."""
         request.headers.pop(WHO_ASKS, None)
-        if token := self.tokens.get(_origin(request.url)):
-            request.headers[WHO_ASKS] = token
+        token = self.tokens.get(_origin(request.url))
+        if token and request.url.netloc not in self.hosts.refused_tokens:
+            request.headers[WHO_ASKS] = token.value
+
+    def refuse_token(self, request: httpx.Request) -> bool:
+        """Do without the token that a request bore and that was refused; whether there was one."""
+        if WHO_ASKS not in request.headers:
+            return False
+        self.hosts.refused_tokens.add(request.url.netloc)
+        name = self.tokens[_origin(request.url)].name
+        self.warn_once(f"{request.url.host} refuses the token of {name}; going on without it, mend it")
+        return True
+
+    def patience_with(self, url: str | httpx.URL) -> Patience:
+        """What is left for the host of an address; the first one, where rows have several."""
+        return self.hosts.patience[_find_host(url)]
 
     def leave_alone(self, url: httpx.URL, seconds: float) -> None:
         """Send no request to the host of an address for so many seconds."""
-        until = self.retry_after_until
-        until[url.netloc] = max(until.get(url.netloc, 0.0), time.monotonic() + seconds)
+        patience = self.patience_with(url)
+        patience.asked_not_before = max(patience.asked_not_before, time.monotonic() + seconds)
 
     def wait_for(self, url: httpx.URL, budget: RetryBudget) -> None:
         """Wait until the host may be asked again, where it said when.
 
         Raises:
-            GaveUp: that is later than the week may wait.
+            GaveUp: that is later than the week may wait, or the patience of the run with this host is over.
         """
-        while (left := self.retry_after_until.get(url.netloc, 0.0) - time.monotonic()) > 0:
+        patience = self.patience_with(url)
+        if patience.over:
+            raise type(patience.over)(str(patience.over))
+        while (left := patience.asked_not_before - time.monotonic()) > 0:
             budget.sit_out(left, url.host)
+        budget.began = time.monotonic()
+
+    def pause(self, url: str, budget: RetryBudget, error: TryAgain) -> None:
+        """Wait before the address is asked again; see RetryBudget."""
+        hide_tokens(self, error)
+        budget.pause(error, self.patience_with(url))
+
+    def note_progress(self, url: str, budget: RetryBudget) -> None:
+        """The host brought more than there was: what is counted against it begins anew."""
+        budget.note_progress()
+        self.patience_with(url).note_progress()
+
+    @contextmanager
+    def take_turn(self, url: str) -> Iterator[None]:
+        """One of the few queries that may be under way at this host."""
+        with self.hosts.slots[_find_host(url)]:
+            yield
+
+    def learn_once(self, address: str, ask: Callable[[], Any]) -> Any:
+        """What is known under an address, asked for where it is not."""
+        with self.hosts.asking:
+            lock = self.hosts.known.setdefault(f"lock {address}", Lock())
+        with lock:
+            if address not in self.hosts.known:
+                self.hosts.known[address] = ask()
+            return self.hosts.known[address]
+
+    def warn_once(self, text: str) -> bool:
+        """Say it, where it has not been said in this run; whether it is news."""
+        with self.hosts.asking:
+            is_news = text not in self.hosts.said
+            self.hosts.said.add(text)
+        if is_news:
+            log.warning("%s", self.hide(text))
+        return is_news
 
 
-def open_client(settings: Settings, tokens: Mapping[str, str] | None = None) -> Web:
+def open_client(settings: Settings, tokens: Mapping[str, Token] | None = None, hosts: Hosts | None = None) -> Web:
     """A client with the project's time-outs and an honest User-Agent; `tokens` are for the sites of their addresses.
 
-    It asks for the plain body: a resumed download counts in the bytes of the body as it is sent.
+    It asks for the plain body: a resumed download counts in the bytes of the body as it is sent. `hosts` is what the
+    run knows already.
 
     Raises:
         SourceFailed: HTTP_PROXY and the like name no proxy that can be used.
     """
     try:
         return Web(
+            settings,
             tokens or {},
-            timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
+            hosts,
+            timeout=httpx.Timeout(settings.head_timeout, connect=settings.connect_timeout),
             headers={"User-Agent": f"mta-weekly-etl/{VERSION}", "Accept-Encoding": "identity"},
             follow_redirects=True,
         )
@@ -80,6 +172,14 @@ def open_client(settings: Settings, tokens: Mapping[str, str] | None = None) -> 
 def hide_tokens(client: Web, error: EtlError) -> None:
     """Take out of an error's text what nobody must read."""
     error.args = tuple(client.hide(str(part)) for part in error.args)
+
+
+def _find_host(url: str | httpx.URL) -> bytes:
+    """The host and port of an address; nothing where it is none, which is said when it is asked."""
+    try:
+        return httpx.URL(str(url).partition(" ")[0]).netloc
+    except (httpx.InvalidURL, UnicodeError):
+        return b""
 
 
 def _origin(url: httpx.URL) -> str:

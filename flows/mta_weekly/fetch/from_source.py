@@ -1,19 +1,21 @@
 """The one door to sources: their kinds stand in a table, and who asks for a week, or where it is, names none."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mta_weekly.feeds.catalog import Feed, FeedSequence
-from mta_weekly.feeds.plans import newest_due
 from mta_weekly.feeds.sources import Source, Table, WeeklyFile
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.fetch import weekly_file
+from mta_weekly.fetch.body import Body, Version
 from mta_weekly.fetch.client import Web
-from mta_weekly.fetch.http import Body, Stream, Version, fetch_body
-from mta_weekly.fetch.socrata import queries, slices
+from mta_weekly.fetch.http import Stream, fetch_body
+from mta_weekly.fetch.socrata import newest, queries
+from mta_weekly.fetch.socrata import week as table_week
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import Settings
 
@@ -30,14 +32,14 @@ class Kind:
         find_complete_week: the newest week of which all is there; None where the source does not tell.
     """
 
-    find_address: Callable[[Any, str, Week], str]
-    stream_week: Callable[[Any, str, Week, str, Path], Stream]
+    find_address: Callable[[Any, str, Week, Feed], str]
+    stream_week: Callable[[Any, str, Week, Feed, str, Path], AbstractContextManager[Stream]]
     find_complete_week: Callable[..., Week | None] | None = None
 
 
 KINDS: Mapping[type[Source], Kind] = {
     WeeklyFile: Kind(weekly_file.find_address, weekly_file.stream_week),
-    Table: Kind(queries.find_address, slices.stream_week, slices.find_complete_week),
+    Table: Kind(queries.find_address, table_week.stream_week, newest.find_complete_week),
 }
 
 
@@ -46,9 +48,9 @@ def find_base(source: Source, settings: Settings) -> str:
     return settings.overrides.get(source.override) or source.base
 
 
-def find_address(source: Source, week: Week, settings: Settings) -> str:
-    """Where the rows of a week are."""
-    return KINDS[type(source)].find_address(source, find_base(source, settings), week)
+def find_address(feed: Feed, source: Source, week: Week, settings: Settings) -> str:
+    """Where the rows of a week of a feed are."""
+    return KINDS[type(source)].find_address(source, find_base(source, settings), week, feed)
 
 
 def tells_newest(feed: Feed | FeedSequence) -> bool:
@@ -64,11 +66,12 @@ def find_complete_week(client: Web, feed: Feed, settings: Settings, budget: Retr
     """
     source = feed.sources[0]
     ask = KINDS[type(source)].find_complete_week
-    return ask(client, source, find_base(source, settings), budget, today, newest_due(feed, today)) if ask else None
+    return ask(client, source, find_base(source, settings), feed, budget, today) if ask else None
 
 
 def fetch_week(
     client: Web,
+    feed: Feed,
     source: Source,
     week: Week,
     settings: Settings,
@@ -85,5 +88,5 @@ def fetch_week(
         late: when the week is expected, where it is not there yet and its source still grows.
     """
     kind, base = KINDS[type(source)], find_base(source, settings)
-    address, stream = kind.find_address(source, base, week), kind.stream_week(source, base, week, late, folder)
-    return fetch_body(client, address, consume, budget, stream, unless)
+    with kind.stream_week(source, base, week, feed, late, folder) as stream:
+        return fetch_body(client, kind.find_address(source, base, week, feed), consume, budget, stream, unless)

@@ -3,7 +3,7 @@
 import struct
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from lzma import LZMAError
 from pathlib import Path
@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 from zipfile import BadZipFile, ZipFile
 
 from mta_weekly.errors import Refused, SourceFailed, SpoolFailed, TryAgain
+from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import WeeklyFile
 from mta_weekly.feeds.weeks import Week
+from mta_weekly.fetch.body import Body
 from mta_weekly.fetch.client import Web
-from mta_weekly.fetch.http import Body, Stream, stream_answers
+from mta_weekly.fetch.http import Stream, stream_answers
 from mta_weekly.retry import RetryBudget
 from mta_weekly.spool import cannot_write
 
@@ -25,17 +27,19 @@ GZIP = 31  # zlib's window bits for a gzip file
 BESIDE = "__MACOSX/"  # what macOS packs beside each file
 
 
-def find_address(source: WeeklyFile, base: str, week: Week) -> str:
+def find_address(source: WeeklyFile, base: str, week: Week, feed: Feed) -> str:
     """Where the file of a week is."""
     return f"{base}/{source.file.format(week=week.saturday)}"
 
 
-def stream_week(source: WeeklyFile, base: str, week: Week, late: str, folder: Path) -> Stream:
+@contextmanager
+def stream_week(source: WeeklyFile, base: str, week: Week, feed: Feed, late: str, folder: Path) -> Iterator[Stream]:
     """The file of a week, unpacked; a .zip is kept in `folder` meanwhile, for its list of files stands at its end."""
     name = source.file.lower()
     if name.endswith(".gz"):
-        return _stream_gzip
-    return partial(_stream_zip, folder) if name.endswith(".zip") else stream_answers
+        yield _stream_gzip
+    else:
+        yield partial(_stream_zip, folder) if name.endswith(".zip") else stream_answers
 
 
 def _stream_gzip(client: Web, body: Body, budget: RetryBudget) -> Generator[bytes, None, None]:

@@ -197,8 +197,8 @@ def _missing(error: Exception) -> str:
 
 
 def _as_text(facts: Facts) -> dict[str, str]:
-    values = facts.model_dump().items()
-    return {name: json.dumps(value) if isinstance(value, dict) else str(value) for name, value in values}
+    values = facts.model_dump(mode="json").items()
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values}
 
 
 def _first_line(error: Exception) -> str:

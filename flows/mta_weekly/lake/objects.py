@@ -45,7 +45,8 @@ class Facts(BaseModel):
     """What rides on an object: where it came from, what is in it, when and by which run it was loaded.
 
     Days are ISO dates, `loaded_at` an ISO time in UTC, `crc32c` base64, `sha256` that of the unpacked content in hex.
-    `source`, `empty` (values, by column) and `sums` (by column) came with 0.4.0.
+    `source`, `empty` (values, by column) and `sums` (by column) came with 0.4.0; `unknown_columns` (of the source, not
+    loaded) and `out_of_date` (whether the source said that it was) with 0.7.0.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,6 +64,8 @@ class Facts(BaseModel):
     last_day: str
     empty: Annotated[dict[str, int], BeforeValidator(_from_text)] = {}
     sums: Annotated[dict[str, int | float], BeforeValidator(_from_text)] = {}
+    unknown_columns: Annotated[tuple[str, ...], BeforeValidator(_from_text)] = ()
+    out_of_date: bool = False
     size: int
     crc32c: str
     sha256: str

@@ -32,7 +32,7 @@ def rehearse_run(feed: str, lake: str | None, force: bool, refresh: bool, **para
     for week, each in feeds.items():
         key = each.key(week)
         state = "unknown" if present is None else _foresee(present.get(key), force, refresh)
-        yield f"{week}  {state:15}  {key}  {find_address(each.sources[0], week, settings)}"
+        yield f"{week}  {state:15}  {key}  {find_address(each, each.sources[0], week, settings)}"
     yield from (
         f"{each.week}  {each.state:15}  {each.object}  {each.reason}" for each in list_not_loaded(plan, the_feed)
     )
