@@ -24,6 +24,7 @@ from statistics import median
 
 import alone
 import beside
+import by_day
 import many
 import soda
 from measure import PEER, PEER_IS_HERE, Cost, Row, curl_gzip, memory_row, middle, run, seconds, speed
@@ -31,8 +32,9 @@ from mta_weekly.content.convert import convert_week
 from mta_weekly.content.profile import WeekProfile
 from mta_weekly.feeds.catalog import TURNSTILE
 from mta_weekly.feeds.weeks import Week
+from mta_weekly.fetch.body import Body
 from mta_weekly.fetch.client import open_client
-from mta_weekly.fetch.http import Body, fetch_body
+from mta_weekly.fetch.http import fetch_body
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import ROOT, read_settings
 from weeks import make_week, write_big
@@ -74,6 +76,7 @@ def main() -> None:
             rows, peer, empty = whole(url, work, runs=2 if quick else 5)
             rows += big(url, work, empty, size=10**8 if quick else 10**9)
             rows += tables(work, empty, runs=1 if quick else 3)
+            rows += answers(work, runs=1 if quick else 5)
             rows += backfill(url, work, peer.seconds - empty.seconds, empty, quick)
             rows += stage(f"{url}/{FILE}", work, size)
     kind = "real" if REAL.exists() else "generated"
@@ -132,9 +135,11 @@ def compare(url: str, work: Path, other: Path, quick: bool) -> list[Row]:
     """The checkout beside another one."""
     weeks = many.YEAR[: 5 if quick else 13]
     many.move(work / "web" / FILE, WEEK, work / "web" / "year", weeks)
-    with server(soda.__file__, *map(str, TABLE_ROWS)) as site:
+    there = str(other / "benchmarks" / "soda.py")  # what a checkout asks, its own pretend site answers
+    with server(soda.__file__, *map(str, TABLE_ROWS)) as here_url, server(there, *map(str, TABLE_ROWS)) as there_url:
         flags = ["--feed", "ridership", "--start", str(soda.FIRST_SATURDAY), "--end", str(soda.FIRST_SATURDAY)]
-        return beside.compare(other, f"{url}/year", weeks, {site: flags}, work, runs=2 if quick else 5)
+        runs = 2 if quick else 5
+        return beside.compare(other, f"{url}/year", weeks, flags, (here_url, there_url), work, runs)
 
 
 def big(url: str, work: Path, empty: Cost, size: int) -> list[Row]:
@@ -175,6 +180,13 @@ def tables(work: Path, empty: Cost, runs: int) -> list[Row]:
     (size, cost), (more, longer) = measured
     speed = f"{(more - size) / max(longer.seconds - cost.seconds, 0.01) / 1e6:.0f} MB/s"
     return [*rows, Row("  speed, of what the second has more", speed)]
+
+
+def answers(work: Path, runs: int) -> list[Row]:
+    """A week in seven answers beside one; plain on the wire, and packed."""
+    rows = str(TABLE_ROWS[-1])
+    with server(soda.__file__, rows, "--hour", "never packed") as plain, server(soda.__file__, rows) as packed:
+        return by_day.compare_answers(plain, packed, Week(soda.FIRST_SATURDAY), work, runs)
 
 
 def backfill(url: str, work: Path, reference: float, empty: Cost, quick: bool) -> list[Row]:

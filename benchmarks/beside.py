@@ -15,37 +15,38 @@ from mta_weekly.settings import ROOT
 WORSE = 1.05  # x as long, or as much memory, is no worse
 
 
-def compare(other: Path, url: str, weeks: list[Week], tables: dict[str, list[str]], work: Path, runs: int) -> list[Row]:
+def compare(
+    other: Path, url: str, weeks: list[Week], table: list[str], sites: tuple[str, str], work: Path, runs: int
+) -> list[Row]:
     """What a week, a further week of a run, and tables cost here and in the other checkout.
 
     Args:
         other: the root of the other checkout.
         url: where the weekly files of `weeks` are, which follow each other.
-        tables: the flags of runs that load a table, by the address of its site.
+        table: the flags of a run that loads a week of a table.
+        sites: the addresses of its site, for the run here and for that there.
     """
     own = {name: {"MTA_LAKE": str(work / name / "lake"), "PREFECT_HOME": str(work / name / "prefect")} for name in "ab"}
 
-    def both(*arguments: str, **variables: str) -> tuple[list[Cost], list[Cost]]:
+    def both(*arguments: str) -> tuple[list[Cost], list[Cost]]:
         """The costs of a command here and there; the first run of each, which fills caches, does not count."""
-        here, there = [], []
+        here, there = list[Cost](), list[Cost]()
         for _ in range(runs + 1):
-            here.append(run([COMMAND, *arguments, "--force"], ROOT, **own["a"], **variables))
-            there.append(run([COMMAND, *arguments, "--force"], other, **own["b"], **variables))
+            for of, root, name, site in (here, ROOT, "a", sites[0]), (there, other, "b", sites[1]):
+                urls = {"MTA_TURNSTILE_URL": url, "MTA_SOCRATA_URL": site}
+                of.append(run([COMMAND, *arguments, "--force"], root, **own[name], **urls))
         return here[1:], there[1:]
 
     def period(some: list[Week]) -> list[str]:
         return ["--feed", "turnstile", "--start", str(some[0].saturday), "--end", str(some[-1].saturday)]
 
-    one = both(*period(weeks[:1]), MTA_TURNSTILE_URL=url)
-    many = both(*period(weeks), MTA_TURNSTILE_URL=url)
+    one, many = both(*period(weeks[:1])), both(*period(weeks))
     rows = [Row(f"beside {other.name}, in turns", "here, there, ratio"), *_rows("one week, the whole process", *one)]
     further = [
         (middle(long).seconds - middle(short).seconds) / (len(weeks) - 1) for short, long in zip(one, many, strict=True)
     ]
     rows += [_row("  each further week", *further, "s"), *_rows(f"{len(weeks)} weeks in one run", *many)]
-    for site, flags in tables.items():
-        rows += _rows(" ".join(flags), *both(*flags, MTA_SOCRATA_URL=site))
-    return rows
+    return rows + _rows(" ".join(table), *both(*table))
 
 
 def _rows(what: str, here: list[Cost], there: list[Cost]) -> list[Row]:

@@ -5,8 +5,8 @@ has, when the last row of all is, and what the set is. Any other is refused, so 
 SQLite finds the answers, so they are right also after a set was revised. It misbehaves as the real service and the
 networks on the way do: at one request, where a fault is ordered, or at all of them, as its hour is. Knows no flow.
 
-    python benchmarks/soda.py ROWS [ROWS ...]    serves weeks of hourly ridership, the first one that of 2026-09-05,
-                                                 prints the address and lives until its standard input ends
+    python benchmarks/soda.py [--hour NAME] ROWS [ROWS ...]    serves weeks of hourly ridership, the first one that of
+                                                 2026-09-05, prints the address and lives until its standard input ends
 """
 
 from __future__ import annotations
@@ -256,10 +256,14 @@ def _refuse_by_hour(asked: _Asked, hour: Hour, turn: Turn) -> Reply | None:
 
 
 if __name__ == "__main__":
+    from hours import NAMED
+
     parser = argparse.ArgumentParser(description="A pretend data.ny.gov with weeks of ridership, from 260905 on.")
     parser.add_argument("rows", nargs="+", type=int, metavar="ROWS", help="of a week each")
-    with Soda() as site:
-        for number, rows in enumerate(parser.parse_args().rows):
+    parser.add_argument("--hour", choices=[*NAMED], default="plain", metavar="NAME", help=f"one of {', '.join(NAMED)}")
+    given = parser.parse_args()
+    with Soda(NAMED[given.hour]) as site:
+        for number, rows in enumerate(given.rows):
             saturday = FIRST_SATURDAY + timedelta(weeks=number)
             site.put(RIDERSHIP_SET, RIDERSHIP, ridership_week(saturday, rows))
         print(site.url, flush=True)
