@@ -148,7 +148,7 @@ class TestManners:
         waiting = RetryBudget(5, 60, 0.01)
         with ThreadPoolExecutor(2) as weeks:
             first = weeks.submit(self.fetched, run, web.url + PATH, RetryBudget(5, 60, 0.01))
-            while not run.hosts.patience[httpx.URL(web.url).netloc].asked_not_before:
+            while not run.patience_with(web.url).asked_not_before:
                 time.sleep(0.001)
             second = weeks.submit(self.fetched, run, web.url + "/other", waiting)
             assert first.result() == second.result() == BODY

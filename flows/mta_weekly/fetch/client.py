@@ -5,7 +5,6 @@ Knows no address, no answer and no week.
 
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,12 +43,13 @@ class Hosts:
     """
 
     def __init__(self, wait: float) -> None:
-        self.patience: defaultdict[bytes, Patience] = defaultdict(lambda: Patience(wait))
+        self.wait = wait
+        self.patience: dict[bytes, Patience] = {}
         self.unreachable: set[bytes] = set()
         self.refused_tokens: set[bytes] = set()
         self.known: dict[str, Any] = {}
         self.said: set[str] = set()
-        self.slots: defaultdict[bytes, BoundedSemaphore] = defaultdict(lambda: BoundedSemaphore(QUERIES))
+        self.slots: dict[bytes, BoundedSemaphore] = {}
         self.asking = Lock()
 
 
@@ -92,7 +92,8 @@ class Web(httpx.Client):
 
     def patience_with(self, url: str | httpx.URL) -> Patience:
         """What is left for the host of an address; the first one, where rows have several."""
-        return self.hosts.patience[_find_host(url)]
+        # At once: two weeks that ask first must not have one each.
+        return self.hosts.patience.setdefault(_find_host(url), Patience(self.hosts.wait))
 
     def leave_alone(self, url: httpx.URL, seconds: float) -> None:
         """Send no request to the host of an address for so many seconds."""
@@ -125,7 +126,7 @@ class Web(httpx.Client):
     @contextmanager
     def take_turn(self, url: str) -> Iterator[None]:
         """One of the few queries that may be under way at this host."""
-        with self.hosts.slots[_find_host(url)]:
+        with self.hosts.slots.setdefault(_find_host(url), BoundedSemaphore(QUERIES)):
             yield
 
     def learn_once(self, address: str, ask: Callable[[], Any]) -> Any:
