@@ -33,7 +33,8 @@ from mta_weekly.errors import BadArgument, EtlError
 from mta_weekly.feeds.catalog import AUTO, Feed, FeedSequence, feed_named
 from mta_weekly.feeds.plans import PeriodRequest, Plan, plan_weeks
 from mta_weekly.feeds.weeks import Week
-from mta_weekly.lake.objects import BLOCK, Facts, Lake
+from mta_weekly.lake.facts import Facts
+from mta_weekly.lake.objects import BLOCK, Lake
 from mta_weekly.orchestration.deployment_runs import await_runs, find_key, read_deployment, start_run
 from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
 from mta_weekly.orchestration.prefect_api import NO_SERVER, ask_api, log_to_api, prepare_prefect, translate_faults

@@ -29,7 +29,7 @@ from mta_weekly.feeds.plans import PeriodRequest, Plan, is_valid, newest_due, pl
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.fetch.client import Hosts, Web
 from mta_weekly.fetch.from_source import find_complete_week, tells_newest
-from mta_weekly.lake.objects import BLOCK, Lake, StoredObject
+from mta_weekly.lake.objects import BLOCK, Lake
 from mta_weekly.lake_week import LakeWeek
 from mta_weekly.load import Load, LocalWeek, Options, check_options
 from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
@@ -121,7 +121,6 @@ def etl_web_to_local(weeks: list[str], feed: str, lake: str, options: Options) -
         target = open_lake(lake)
         if lake.startswith(BLOCK):
             log.info("%s", target)  # which bucket the block speaks of
-        target.prepare()
         client = open_sources(options.settings, options.hosts, *feeds.values())
         with work_folder(options.settings.spool) as folder, client, progress.count_weeks(len(weeks)):
             loads = _prepare_loads(feeds, target, folder, options)
@@ -251,12 +250,13 @@ def _land(loads: list[Load], client: Web, options: Options) -> Iterator[Outcome]
         for each in ended:
             yield _outcome(*running.pop(each), each.result())
 
+    yield from map(_keep, (load for load in loads if load.keeps))
+    to_make = [load for load in loads if not load.keeps]
+    if to_make:
+        to_make[0].target.lake.prepare()  # not before: a lake that is only read need not be written
     try:
-        for load in loads:
-            existing, week = load.target.existing, load.target.week.label
-            if existing and not (options.force or options.refresh):
-                yield _keep(load, existing)
-                continue
+        for load in to_make:
+            week = load.target.week.label
             if len(running) >= options.concurrency:
                 yield from take_ended()
             local: Any = write_local.submit(week, load, client)
@@ -268,9 +268,9 @@ def _land(loads: list[Load], client: Web, options: Options) -> Iterator[Outcome]
         waiters.shutdown(wait=False, cancel_futures=True)  # an interrupted run does not wait for them
 
 
-def _keep(load: Load, existing: StoredObject) -> Outcome:
+def _keep(load: Load) -> Outcome:
     try:
-        return load.keep(existing)
+        return load.keep()
     except EtlError as error:
         return load.fail(str(error))
 

@@ -32,7 +32,7 @@ import json, os, runpy, sys
 command = sys.argv[1]
 sys.path.insert(0, os.path.dirname(command))
 import prefect.artifacts, prefect.server.api.server
-import mta_weekly.load, mta_weekly.orchestration.lake_blocks
+import mta_weekly.load, mta_weekly.orchestration.lake_blocks, prefect_gcp
 
 for line in sys.stdin:
     child = os.fork()
@@ -41,8 +41,7 @@ for line in sys.stdin:
         runpy.run_path(command, run_name="__main__")
         sys.exit()
     print(child, flush=True)
-    os.waitpid(child, 0)
-    print("ended", flush=True)
+    print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -61,12 +60,18 @@ class Fork:
             return 0
         return None
 
-    def kill(self) -> None:
-        """kill -9, and wait for its end."""
+    def kill(self) -> int:
+        """kill -9, and wait for its end; its exit code, where it had come to that."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Its exit code; that of a killed one is below 0."""
         assert self.parent.stdout is not None
-        assert self.parent.stdout.readline() == "ended\n"
+        ended, code = self.parent.stdout.readline().split()
+        assert ended == "ended"
+        return int(code)
 
 
 @contextmanager

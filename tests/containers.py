@@ -48,7 +48,7 @@ def image(
 
 
 @pytest.fixture(scope="session")
-def lake() -> Iterator[Gcs]:
+def cloud() -> Iterator[Gcs]:
     """A bucket that asks for the tokens of its service account."""
     with Gcs(buckets=("lake",)) as gcs:
         gcs.require_token = True
@@ -56,7 +56,7 @@ def lake() -> Iterator[Gcs]:
 
 
 @pytest.fixture(scope="session")
-def source() -> Iterator[Web]:
+def served() -> Iterator[Web]:
     with Web() as web:
         yield web
 
@@ -70,13 +70,13 @@ def machine(installing: Future[Path], image: object, tmp_path_factory: pytest.Te
 
 
 @pytest.fixture(scope="session")
-def pretended(lake: Gcs, source: Web) -> list[str]:
+def pretended(cloud: Gcs, served: Web) -> list[str]:
     """Flags for a container to find Google and the MTA here."""
     variables = {
-        "MTA_TURNSTILE_URL": source.url,
+        "MTA_TURNSTILE_URL": served.url,
         "MTA_RETRY_BASE": "0.01",
         "MTA_RETRY_WAIT": "9",
-        "STORAGE_EMULATOR_HOST": lake.url,
+        "STORAGE_EMULATOR_HOST": cloud.url,
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",
     }
@@ -84,13 +84,13 @@ def pretended(lake: Gcs, source: Web) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def deployed(machine: Machine, lake: Gcs, pretended: list[str]) -> Machine:
+def deployed(machine: Machine, cloud: Gcs, pretended: list[str]) -> Machine:
     """Everything registered and deployed by the project's own scripts, as the README says."""
     machine.instead |= {"~/key.json": str(machine.folder / "key.json"), "my-bucket": "lake", "mta-etl:v1": IMAGE}
-    (machine.folder / "key.json").write_text(json.dumps(lake.service_account()))
+    (machine.folder / "key.json").write_text(json.dumps(cloud.service_account()))
     machine.type("own server")
     bucket = ("blocks/gcs_block.py", "--gcs_bucket_name", "lake", "--check")
-    assert "every permission" in machine.script(*bucket, STORAGE_EMULATOR_HOST=lake.url)
+    assert "every permission" in machine.script(*bucket, STORAGE_EMULATOR_HOST=cloud.url)
     machine.type("agent")
     machine.type("worker")
     where = ("--block_name", "blk-docker-mta", "--work_pool", "pool-docker-mta", "--image_name", IMAGE)

@@ -14,8 +14,8 @@ import itertools
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import Message
 from typing import Any
@@ -23,30 +23,21 @@ from urllib.parse import parse_qs
 
 from google.auth import jwt
 
-from gcs_calls import ACTIONS, EMAIL, Call, Kind, Refusal, Reply, Upload, json_reply, name_of_upload, understand_request
+from gcs_calls import (
+    ACTIONS,
+    EMAIL,
+    Call,
+    Fault,
+    Refusal,
+    Reply,
+    Upload,
+    check_metadata,
+    json_reply,
+    name_of_upload,
+    understand_request,
+)
 from gcs_objects import Blob, make_key_pair, merge_properties
 from loopback import Handler, Loopback
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What goes wrong with the next requests of a kind.
-
-    Attributes:
-        status: Answer with this error instead of doing what was asked.
-        times: How many requests it befalls.
-        on: "upload" includes "finish", the request that completes an object; "get" includes "media", its contents.
-        headers: Sent along with the error.
-        lost: Do what was asked, then close the connection without an answer.
-        before: Called before the request is handled, say to let another run write first.
-    """
-
-    status: int | None = None
-    times: int = 1
-    on: Kind = "any"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    lost: bool = False
-    before: Callable[[Gcs], object] | None = None
 
 
 class Gcs(Loopback):
@@ -99,9 +90,10 @@ class Gcs(Loopback):
             if fault and fault.before:
                 fault.before(self)
             if fault and fault.status:
-                raise Refusal(fault.status, "backendError", "This error was ordered.", fault.headers)
+                raise Refusal(fault.status, fault.reason, "This error was ordered.", fault.headers, fault.body)
             with self.lock:  # to look and to store is one step: of several creators exactly one wins
-                status, headers, body = self._perform(call)
+                reply = self._perform(call)
+            status, headers, body = fault.bend(reply) if fault else reply
         except Refusal as refusal:
             status, headers, body = refusal.reply
         if fault and fault.lost:
@@ -113,7 +105,9 @@ class Gcs(Loopback):
         if status not in (204, 304):
             request.send_header("Content-Length", str(len(body)))
         request.end_headers()
-        request.wfile.write(body)
+        request.wfile.write(body[: len(body) // 2] if fault and fault.cut else body)
+        if fault and fault.cut:
+            request.hang_up()
 
     def _next_fault(self, kinds: set[str]) -> Fault | None:
         with self.lock:
@@ -194,6 +188,7 @@ class Gcs(Loopback):
     def _patch(self, call: Call) -> Reply:
         blob = self._existing(call)
         properties = merge_properties(blob.properties, json.loads(call.body))
+        check_metadata(properties)
         updated, metageneration = datetime.now(UTC), blob.metageneration + 1
         blob = replace(blob, properties=properties, metageneration=metageneration, updated=updated)
         self.objects[call.bucket][call.name] = blob
@@ -248,6 +243,7 @@ class Gcs(Loopback):
     def _store(self, upload: Upload, last_headers: Message) -> Reply:
         """Makes an object of an upload that is complete, unless it is not what was promised."""
         bucket, name, properties = upload.call.bucket, name_of_upload(upload), upload.properties
+        check_metadata(properties)
         old = self.objects[bucket].get(name)
         self._check(upload.call, old)
         if old:

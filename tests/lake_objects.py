@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 
 from mta_weekly.checksums import crc32c_of
-from mta_weekly.lake.objects import Facts
+from mta_weekly.lake.facts import Facts
 from mta_weekly.retry import RetryBudget
 
 

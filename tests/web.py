@@ -12,6 +12,8 @@ import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.message import Message
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -28,6 +30,8 @@ class Answer:
     Attributes:
         body: Bytes, or a file that is streamed piece by piece.
         etag: Sent verbatim, quotes and all.
+        conditional: Whether If-None-Match and, without it, If-Modified-Since are honoured as servers do: 304 for a
+            file that is not newer.
         ranges: Whether ``Range: bytes=N-`` is honoured: 206 unless ``If-Range`` names another version than `etag` or
             `last_modified`, 416 past the end. Otherwise ranges are ignored.
         cut_at: Close the connection after so many body bytes, with the headers of the whole.
@@ -45,6 +49,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     etag: str | None = None
     last_modified: str | None = None
+    conditional: bool = False
     ranges: bool = False
     cut_at: int | None = None
     length: int | None = None
@@ -58,6 +63,14 @@ class Answer:
     def size(self) -> int:
         """Length of the whole body."""
         return self.body.stat().st_size if isinstance(self.body, Path) else len(self.body)
+
+    def is_known(self, headers: Message) -> bool:
+        """Whether a request that asks for something else need not be sent it."""
+        if named := headers.get("If-None-Match"):
+            return bool(named == self.etag)
+        since = headers.get("If-Modified-Since")
+        both = [parsedate_to_datetime(moment) for moment in (since, self.last_modified) if moment]
+        return len(both) == 2 and both[0] >= both[1]
 
     def open(self) -> BinaryIO:
         """The whole body as a stream."""
@@ -114,6 +127,8 @@ class Web(Loopback):
             content_range = answer.content_range or content_range
         count = size - start
 
+        if answer.conditional and answer.is_known(request.headers):
+            status, size, count = 304, 0, 0
         request.send_response(status)
         headers = {
             "ETag": answer.etag,

@@ -92,3 +92,7 @@ class ApiFailed(EtlError):
 
 class LakeFailed(EtlError):
     """From the lakes and the flow that opens one: it cannot be reached, read or written, or holds no whole object."""
+
+
+class ObjectChanged(LakeFailed):
+    """From the lakes: what was seen is no longer there; another run changed it, or another hand."""

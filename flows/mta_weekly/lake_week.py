@@ -3,19 +3,25 @@
 Joins content and lake; knows no source.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mta_weekly.content.convert import compute_sums, examine_object, rejected_path
-from mta_weekly.content.profile import WeekProfile
-from mta_weekly.errors import EtlError, LakeFailed
+from mta_weekly.content.convert import compute_sums, describe_file, examine_object, rejected_path
+from mta_weekly.content.profile import WeekProfile, check_days
+from mta_weekly.errors import LakeFailed, ObjectChanged, Refused
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.weeks import Week
-from mta_weekly.lake.objects import Facts, Lake, PublishResult, StoredObject, say_changed
+from mta_weekly.lake.companions import HISTORY, REJECTED, Companion, find_own, follow_history, publish_companion
+from mta_weekly.lake.facts import CompanionFacts, Facts
+from mta_weekly.lake.objects import Lake, PublishResult, StoredObject
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import VERSION
+
+HEALED = "--force loads it again, and keeps this one in history/"
 
 
 @dataclass(frozen=True)
@@ -43,100 +49,132 @@ class LakeWeek:
         return self.feed.key(self.week)
 
     @property
-    def rejected_key(self) -> str:
-        """The name of the rows left out of it."""
-        return f"rejected/{self.key}"
+    def _run(self) -> str:
+        return f"run {self.run_id}" if self.run_id else "a run without a name"
 
     def find_existing_facts(self) -> Facts | None:
         """What is known of the object that is there; what its facts lack is made of it.
 
         Raises:
-            EtlError: it cannot be read, or is not whole.
+            EtlError: it cannot be read, or is not a whole week.
         """
         facts = self.existing.facts if self.existing else None
         if self.existing is None or (facts and facts.sums):
             return facts
-        made = self.make_facts(self._examine())
-        return facts.model_copy(update={"sums": made.sums}) if facts else made
+        if facts is None:
+            return self.examine(self.existing)
+        with self._copied(self.existing, "existing") as path:
+            return facts.model_copy(update={"sums": examine_object(path, self.feed, self.week).sums})
 
-    def set_existing_facts(self, facts: Facts) -> StoredObject:
-        """Give the object that is there its facts.
+    def examine(self, found: StoredObject) -> Facts:
+        """Read an object that has no facts as strictly as a new week; its facts, made anew.
 
         Raises:
-            EtlError: there is none, another run changed it, or the lake cannot be written.
+            Refused: it is not a whole week; says what heals it.
+            EtlError: it cannot be read.
         """
-        existing = self.existing
-        if existing is None:
-            raise LakeFailed(say_changed(self.key))
-        self.lake.set_facts(self.key, existing, facts, self.budget)
-        return StoredObject(existing.generation, existing.size, existing.crc32c, facts)
+        with self._copied(found, "existing") as path:
+            try:
+                profile = examine_object(path, self.feed, self.week)
+                check_days(profile, self.feed)
+            except Refused as error:
+                raise Refused(f"{self.key} {_describe_damage(found)}: {error}; {HEALED}") from error
+        return find_own(self.lake, self.make_facts(profile), self.budget)
+
+    def set_facts(self, found: StoredObject, facts: Facts) -> StoredObject:
+        """Give the object that is there its facts, or find those that another run has just given it.
+
+        Raises:
+            EtlError: another run changed it, or the lake cannot be written.
+        """
+        return replace(found, facts=self.lake.set_facts(self.key, found, facts, self.budget), said=None)
 
     def publish(self, path: Path, facts: Facts, compared: Facts | None) -> PublishResult:
-        """Publish an object after the rows left out of it, which lie beside it: `content.convert.rejected_path`.
+        """Publish an object after its companions: the rows left out of it, and what it replaces.
 
         Args:
+            path: the object; rows left out lie beside it, at `content.convert.rejected_path`.
             compared: what is known of the object that is there, where a refresh compares: one that is the same is only
                 given its new facts.
 
         Raises:
             EtlError: the lake did not take it, or another run replaced the object this one was to replace.
         """
-        ours, stale = self._publish_rejected(path, facts)
+        if facts.bad_rows:
+            facts = facts.model_copy(update={"rejected": self._publish_rejected(rejected_path(path), facts)})
         try:
             published = self._publish_object(path, facts, compared)
-        except LakeFailed:
-            self._remove_rejected(ours)
-            raise
-        if published.state != "there":
-            self._remove_rejected(stale)
-        elif not published.found.holds(facts):
-            self._remove_rejected(ours)  # they are not of the object that stands
-        return published
+        except ObjectChanged:
+            now = self.lake.find([self.key], self.budget).get(self.key)
+            if now is None or not now.holds(facts):
+                raise
+            published = PublishResult("there", now)
+        found = published.found
+        if published.state == "there" and found.facts is None:
+            known = facts if found.holds(facts) else self.examine(readable(self.key, found))
+            found = self.set_facts(found, known)
+        return PublishResult(published.state, found)
 
     def _publish_object(self, path: Path, facts: Facts, compared: Facts | None) -> PublishResult:
-        if not (self.existing and compared and compared.sha256 == facts.sha256):
-            return self.lake.publish(path, self.key, facts, self.existing, self.budget)
-        file = {"size": self.existing.size, "crc32c": self.existing.crc32c}  # of the file that stays
-        return PublishResult("unchanged", self.set_existing_facts(facts.model_copy(update=file)))
+        before = self.existing
+        if before is None:
+            return self.lake.publish(path, self.key, facts, None, self.budget)
+        if before.holds(facts) or (compared and compared.sha256 == facts.sha256):
+            was = before.facts or compared or find_own(self.lake, facts, self.budget)
+            kept = {"revision": was.revision, "replaces": was.replaces, "landed_at": was.landed_at or was.loaded_at}
+            kept |= {"size": before.size, "crc32c": before.crc32c}  # of the file that stays
+            return PublishResult("unchanged", self.set_facts(before, facts.model_copy(update=kept)))
+        name, revision = self._publish_history(before, compared)
+        facts = facts.model_copy(update={"replaces": name, "revision": revision + 1})
+        return self.lake.publish(path, self.key, facts, before, self.budget)
 
-    def _publish_rejected(self, object_path: Path, facts: Facts) -> tuple[StoredObject | None, StoredObject | None]:
-        """Publish the rows left out, before their object: (ours, where we wrote some; stale ones, where we have none).
+    def _publish_rejected(self, path: Path, facts: Facts) -> str:
+        """The rows left out of an object; returns their name."""
+        sums = compute_sums(path)
+        companion = Companion.of(REJECTED, facts, sums["sha256"])
+        return self._publish_companion(
+            path, companion, facts.model_copy(update=sums), facts.sha256, f"rows left out by {self._run}"
+        )
 
-        Those of a run that died, or of the object to be replaced, are written over; never those of a run that is
-        landing its own object now.
+    def _publish_history(self, before: StoredObject, compared: Facts | None) -> tuple[str, int]:
+        """What is to be replaced, its content and facts; returns its name and revision."""
+        with self._copied(before, "history") as path:
+            facts = before.facts or compared or self._describe_unproved(path, before)
+            if facts.bad_rows and not facts.rejected:  # before 0.8.0 there was one name for them
+                facts = facts.model_copy(update={"rejected": f"{REJECTED}/{self.key}"})
+            facts = follow_history(self.lake, facts, self.budget)
+            companion = Companion.of(HISTORY, facts, facts.sha256, facts.revision)
+            why = f"replaced by {'a refresh' if compared else 'a forced load'}, {self._run}"
+            if not before.facts:
+                why += "; it had no facts that fit it"
+            return self._publish_companion(path, companion, facts, facts.sha256, why), facts.revision
 
-        Raises:
-            LakeFailed: another run set its own aside meanwhile.
+    def _publish_companion(self, path: Path, companion: Companion, facts: Facts, of: str, why: str) -> str:
+        own = CompanionFacts(**dict(facts), of=of, why=why, last_seen=_now())
+        return publish_companion(self.lake, path, companion, own, self.budget)
+
+    def _describe_unproved(self, path: Path, found: StoredObject) -> Facts:
+        """The facts of an object that has none and is to be replaced, whatever it is.
+
+        Of a damaged one: those that it had, or none, with the sums of the file.
         """
-        standing = self.lake.find([self.rejected_key], self.budget).get(self.rejected_key)
-        if not facts.bad_rows:
-            return None, standing
-        now = self.lake.find([self.key], self.budget).get(self.key)
-        if (now and now.generation) != (self.existing and self.existing.generation):
-            return None, None  # another run was first: publishing the object will say so
-        path = rejected_path(object_path)
-        own = facts.model_copy(update=compute_sums(path))
-        published = self.lake.publish(path, self.rejected_key, own, standing, self.budget)
-        if published.state == "there":
-            if not published.found.holds(own):
-                raise LakeFailed(say_changed(self.rejected_key))
-            return None, None
-        return published.found, None
-
-    def _remove_rejected(self, found: StoredObject | None) -> None:
-        if found:
-            self.lake.remove(self.rejected_key, found, self.budget)
-
-    def _examine(self) -> WeekProfile:
-        """What the object in the lake holds, read again."""
-        path = self.folder / f"existing-{self.feed.name}-{self.week}.csv.gz"
         try:
-            self.lake.read(self.key, path, self.budget)
-            return examine_object(path, self.feed, self.week)
-        except EtlError as error:
-            raise type(error)(
-                f"{self.key} is in the lake, without facts that fit it, and: {error}; --force loads it again"
-            ) from error
+            facts = self.make_facts(examine_object(path, self.feed, self.week))
+        except Refused:
+            damaged = describe_file(path)
+            if found.said:
+                sums = {name: getattr(damaged, name) for name in ("size", "crc32c", "sha256")}
+                return found.said.model_copy(update=sums)
+            facts = self.make_facts(damaged)
+        return find_own(self.lake, facts, self.budget)
+
+    @contextmanager
+    def _copied(self, found: StoredObject, kind: str) -> Iterator[Path]:
+        """The object, in the work folder for a while."""
+        path = self.folder / f"{kind}-{self.feed.name}-{self.week}.csv.gz"
+        try:
+            self.lake.read(self.key, readable(self.key, found), path, self.budget)
+            yield path
         finally:
             path.unlink(missing_ok=True)
 
@@ -147,8 +185,31 @@ class LakeWeek:
         return Facts(
             feed=self.feed.name,
             week=self.week.label,
-            loaded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            loaded_at=(now := _now()),
+            landed_at=now,
             flow_run_id=self.run_id,
             version=VERSION,
             **unknown | said | figures,
         )
+
+
+def readable(key: str, found: StoredObject) -> StoredObject:
+    """An object that can be read.
+
+    Raises:
+        LakeFailed: it cannot; says why.
+    """
+    if found.fault:
+        raise LakeFailed(f"{key}: {found.fault}")
+    return found
+
+
+def _describe_damage(found: StoredObject) -> str:
+    """What is wrong with an object that has no facts of its own, before it is read."""
+    if found.said:
+        return f"is damaged: its crc32c is {found.crc32c}, its facts say {found.said.crc32c}"
+    return "is in the lake, without facts that fit it, and"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -4,18 +4,20 @@ import logging
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import httpx
 
 from mta_weekly.content.convert import convert_week, rejected_path
-from mta_weekly.content.profile import WeekProfile
+from mta_weekly.content.profile import WeekProfile, check_days
 from mta_weekly.errors import (
     BadArgument,
     EtlError,
+    LakeFailed,
     NotPublished,
+    ObjectChanged,
     Refused,
     TooManyBadRows,
     TryAgain,
@@ -27,15 +29,14 @@ from mta_weekly.feeds.sources import Source
 from mta_weekly.fetch.body import Body, Version
 from mta_weekly.fetch.client import Hosts, Web
 from mta_weekly.fetch.from_source import fetch_week, find_address
-from mta_weekly.lake.objects import Facts, PublishResult, StoredObject
-from mta_weekly.lake_week import LakeWeek
+from mta_weekly.lake.facts import Facts
+from mta_weekly.lake.objects import PublishResult, StoredObject, say_changed
+from mta_weekly.lake_week import LakeWeek, readable
 from mta_weekly.outcomes import Outcome, count_noun, describe_differences
 from mta_weekly.settings import Settings
 
 log = logging.getLogger("mta.load")
 
-DAYS = 7  # in a week
-LONGEST_TAG = 1000  # characters; all facts of an object in a bucket together are 8 KiB at most
 Watch = Callable[[Iterator[bytes], str, Body], Iterator[bytes]]
 
 
@@ -104,6 +105,11 @@ class Load:
     target: LakeWeek
     options: Options
 
+    @property
+    def keeps(self) -> bool:
+        """Whether what is in the lake is left as it is."""
+        return self.target.existing is not None and not (self.options.force or self.options.refresh)
+
     def make(self, client: Web, watch: Watch) -> LocalWeek | Outcome:
         """Download the week and make its checked object in the work folder; `watch` sees the bytes go by.
 
@@ -115,7 +121,9 @@ class Load:
         """
         began, faults = time.monotonic(), list[EtlError]()
         path = self.target.folder / f"{self.target.feed.name}-{self.target.week}.csv.gz"
-        compared = self.target.find_existing_facts() if self.options.refresh else None  # before anything is downloaded
+        if self.target.existing:  # before anything is downloaded
+            readable(self.target.key, self.target.existing)
+        compared = self.target.find_existing_facts() if self.options.refresh else None
         sources = self._list_sources()
         for source in sources:
             if faults:
@@ -178,8 +186,10 @@ class Load:
                     raise TryAgain(f"{rows:,} rows came of {body.rows:,} that were counted")
                 if body.compare and not profile.bad_rows:  # the site sums those too
                     body.compare(profile.sums, profile.day_sums)
-                if profile.days < DAYS:
-                    raise Refused(f"rows of {profile.days} days only, expected {DAYS}; nothing loaded, try again later")
+            try:
+                check_days(profile, self.target.feed)
+            except Refused as error:
+                raise Refused(f"{error}; nothing loaded, try again later") from error
             return profile
 
         due = expected_on(self.target.feed.coverage.due_on(self.target.week), self.options.today)
@@ -209,7 +219,7 @@ class Load:
         facts = self.target.existing.facts if self.options.refresh and self.target.existing else None
         if facts is None or facts.source != source.name:
             return None
-        return Version(facts.source_etag, facts.source_last_modified, facts.rows + facts.bad_rows)
+        return Version(facts.source_url, facts.source_etag, facts.source_last_modified, facts.rows + facts.bad_rows)
 
     def publish(self, local: LocalWeek | Outcome) -> Outcome:
         """Publish the object, if one was made, after the rows left out of it, and clear the work files.
@@ -224,7 +234,7 @@ class Load:
             local.profile,
             source=local.source_name,
             source_url=body.url,
-            source_etag=body.etag if len(body.etag) <= LONGEST_TAG else "",
+            source_etag=body.etag,
             source_last_modified=body.last_modified,
             source_bytes=body.received,
             unknown_columns=body.unknown_columns,
@@ -240,15 +250,14 @@ class Load:
     def _describe(self, local: LocalWeek, published: PublishResult, facts: Facts) -> Outcome:
         found, reasons = published.found, []
         if published.state == "there":
-            by = f" {found.facts.flow_run_id}" if found.facts else ""
+            other = found.facts and found.facts.flow_run_id != facts.flow_run_id
+            by = f"another run {found.facts.flow_run_id}" if found.facts and other else "something else"
             same = "the same content" if found.holds_content(facts) else "other content, which stands"
-            reasons.append(f"another run{by} was first, with {same}")
-        elif facts.bad_rows:
-            reasons.append(f"{count_noun(facts.bad_rows, 'bad row')} left out: {self.target.rejected_key}")
+            reasons.append(f"{by} was first, with {same}")
+        elif facts.bad_rows and found.facts:
+            reasons.append(f"{count_noun(facts.bad_rows, 'bad row')} left out: {found.facts.rejected}")
         if local.compared and published.state == "replaced":
             reasons.append(describe_differences(local.compared, facts))
-        if local.profile.days < DAYS:
-            reasons.append(f"rows of {local.profile.days} days only")
         if local.source_name != self.target.feed.sources[0].name:
             reasons.append(f"from {local.source_name}")
         reasons += local.body.notes
@@ -258,15 +267,26 @@ class Load:
             self.target.week.label, published.state, self.target.key, rows, found.size, seconds, "; ".join(reasons)
         )
 
-    def keep(self, existing: StoredObject) -> Outcome:
-        """Leave the object that is there; facts that are missing or speak of another file are made anew.
+    def keep(self) -> Outcome:
+        """Leave the object that is there; one without facts is examined as a new week, and they are made anew.
 
         Raises:
-            EtlError: the object is not whole, or the lake cannot be read or written.
+            EtlError: the object is not a whole week, cannot be read, or another run changed it.
         """
-        if existing.facts is None and (facts := self.target.find_existing_facts()):
-            existing = self.target.set_existing_facts(facts)
-        return self._keep_existing(existing)
+        if self.target.existing is None:
+            raise ObjectChanged(say_changed(self.target.key))
+        existing, reason = readable(self.target.key, self.target.existing), ""
+        if existing.facts is None:
+            facts = self.target.examine(existing)
+            spoke = f" spoke of a file of crc32c {existing.said.crc32c} and" if existing.said else ""
+            reason = f"examined; its facts{spoke} are made anew"
+            try:
+                existing = self.target.set_facts(existing, facts)
+            except ObjectChanged:
+                raise
+            except LakeFailed as error:  # what is there is a whole week all the same
+                existing, reason = replace(existing, facts=facts), f"examined; its facts cannot be kept: {error}"
+        return self._keep_existing(existing, reason)
 
     def fail(self, reason: str) -> Outcome:
         """The outcome of a week that could not be loaded."""

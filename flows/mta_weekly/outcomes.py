@@ -6,7 +6,7 @@ from rich.filesize import decimal
 
 from mta_weekly.feeds.catalog import Feed, FeedSequence
 from mta_weekly.feeds.plans import Plan
-from mta_weekly.lake.objects import Facts
+from mta_weekly.lake.facts import Facts
 
 STATES = ("landed", "replaced", "unchanged", "there", "failed", "outside", "not due")
 

@@ -37,21 +37,21 @@ both = pytest.mark.parametrize(
 def test_a_week_lands_by_a_container_and_one_that_is_not_published_fails(
     deployed: Machine,
     engine: docker.DockerClient,
-    lake: Gcs,
-    source: Web,
+    cloud: Gcs,
+    served: Web,
     deployment: str,
     runner: tuple[str],
 ) -> None:
-    lake.objects["lake"].clear()
+    cloud.objects["lake"].clear()
     published, wanted = real_week(WEEK) if SHARED.is_dir() else (small_week(), expected(small_week()))
     missing = "231209"
-    source.serve(FILE, Answer(published))
+    served.serve(FILE, Answer(published))
     lands, fails = deployed.ask_for(deployment, WEEK), deployed.ask_for(deployment, missing)
     said = deployed.ended(deployed.start(*runner))
 
     state = deployed.state_of(lands)
     assert (state["type"], state["message"]) == ("COMPLETED", "1 week: 1 landed"), said
-    blob = lake.objects["lake"][KEY]
+    blob = cloud.objects["lake"][KEY]
     assert gzip.decompress(blob.data) == wanted
     assert blob.metadata["flow_run_id"] == lands
     container = container_of(engine, lands)
@@ -66,33 +66,33 @@ def test_a_week_lands_by_a_container_and_one_that_is_not_published_fails(
     state = deployed.state_of(fails)
     assert state["type"] == "FAILED"
     assert f"turnstile {missing}: not published" in state["message"]
-    assert f"turnstile/{missing}.csv.gz" not in lake.objects["lake"]
+    assert f"turnstile/{missing}.csv.gz" not in cloud.objects["lake"]
     assert container_of(engine, fails).id != container.id
 
 
 @both
 def test_a_container_killed_in_the_middle_leaves_a_failed_run_and_nothing_else(
-    deployed: Machine, engine: docker.DockerClient, lake: Gcs, source: Web, deployment: str, runner: tuple[str]
+    deployed: Machine, engine: docker.DockerClient, cloud: Gcs, served: Web, deployment: str, runner: tuple[str]
 ) -> None:
-    lake.objects["lake"].clear()
+    cloud.objects["lake"].clear()
     killed = "240120" if deployment == BY_AGENT else "240127"
     published = small_week(Week.named(killed).saturday)
     path = f"/turnstile_{killed}.txt"
-    source.serve(path, Answer(published, pause_at=(len(published) // 2, 120.0)))
+    served.serve(path, Answer(published, pause_at=(len(published) // 2, 120.0)))
     flow_run = deployed.ask_for(deployment, killed)
     process = deployed.start(*runner)
     asked = "the container never asked for its week"
-    wait_until(lambda: path in [seen.path for seen in source.requests], asked)
+    wait_until(lambda: path in [seen.path for seen in served.requests], asked)
     container_of(engine, flow_run).kill()
     deployed.ended(process)
     assert deployed.state_of(flow_run)["type"] in ("CRASHED", "FAILED")
-    assert [name for name in lake.objects["lake"] if killed in name] == []
+    assert [name for name in cloud.objects["lake"] if killed in name] == []
 
-    source.serve(path, Answer(published))  # and the next run is none the worse for it
+    served.serve(path, Answer(published))  # and the next run is none the worse for it
     again = deployed.ask_for(deployment, killed)
     deployed.ended(deployed.start(*runner))
     assert deployed.state_of(again)["type"] == "COMPLETED"
-    assert gzip.decompress(lake.objects["lake"][f"turnstile/{killed}.csv.gz"].data) == expected(published)
+    assert gzip.decompress(cloud.objects["lake"][f"turnstile/{killed}.csv.gz"].data) == expected(published)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_a_container_killed_in_the_middle_leaves_a_failed_run_and_nothing_else(
 )
 def test_a_week_lands_from_a_repository_without_docker(
     deployed: Machine,
-    lake: Gcs,
-    source: Web,
+    cloud: Gcs,
+    served: Web,
     tmp_path: Path,
     section: str,
     deployment: str,
@@ -113,30 +113,30 @@ def test_a_week_lands_from_a_repository_without_docker(
     week: str,
 ) -> None:
     published = small_week(Week.named(week).saturday)
-    source.serve(f"/turnstile_{week}.txt", Answer(published))
+    served.serve(f"/turnstile_{week}.txt", Answer(published))
     deployed.instead["https://github.com/USER/mta-weekly-etl"] = bare_repository(tmp_path)
     deployed.type(section)
     flow_run = deployed.ask_for(deployment, week)
     # What a container is given by its block or pool, these machines have in their environment.
-    said = deployed.run(*runner, MTA_TURNSTILE_URL=source.url, STORAGE_EMULATOR_HOST=lake.url)
+    said = deployed.run(*runner, MTA_TURNSTILE_URL=served.url, STORAGE_EMULATOR_HOST=cloud.url)
     state = deployed.state_of(flow_run)
     assert (state["type"], state["message"]) == ("COMPLETED", "1 week: 1 landed"), said
-    assert gzip.decompress(lake.objects["lake"][f"turnstile/{week}.csv.gz"].data) == expected(published)
+    assert gzip.decompress(cloud.objects["lake"][f"turnstile/{week}.csv.gz"].data) == expected(published)
 
 
-def test_the_readmes_run_of_one_week(deployed: Machine, lake: Gcs, source: Web) -> None:
+def test_the_readmes_run_of_one_week(deployed: Machine, cloud: Gcs, served: Web) -> None:
     published = small_week(date(2023, 3, 25))
-    source.serve("/turnstile_230325.txt", Answer(published))
+    served.serve("/turnstile_230325.txt", Answer(published))
     deployed.type("run")
     deployed.ended(deployed.start(*AGENT))
-    assert gzip.decompress(lake.objects["lake"]["turnstile/230325.csv.gz"].data) == expected(published)
+    assert gzip.decompress(cloud.objects["lake"]["turnstile/230325.csv.gz"].data) == expected(published)
 
 
-def test_the_readmes_backfill(deployed: Machine, lake: Gcs, source: Web, pretended: list[str]) -> None:
+def test_the_readmes_backfill(deployed: Machine, cloud: Gcs, served: Web, pretended: list[str]) -> None:
     """A container that waits in a pool of its own for the container of its part."""
     month = list_weeks(date(2023, 3, 1), date(2023, 3, 31))
     for week in month:
-        source.serve(f"/turnstile_{week}.txt", Answer(small_week(week.saturday)))
+        served.serve(f"/turnstile_{week}.txt", Answer(small_week(week.saturday)))
     deployed.type("backfill")
     flow_run = UUID_OF.search(deployed.printed[-1])[1]
     pool = ("--work_pool", "pool-backfill-mta", "--image_name", IMAGE)
@@ -153,7 +153,7 @@ def test_the_readmes_backfill(deployed: Machine, lake: Gcs, source: Web, pretend
     state = deployed.state_of(flow_run)
     assert (state["type"], state["message"]) == ("COMPLETED", "1 part: 1 landed"), said
     for week in month:
-        assert gzip.decompress(lake.objects["lake"][f"turnstile/{week}.csv.gz"].data) == expected(
+        assert gzip.decompress(cloud.objects["lake"][f"turnstile/{week}.csv.gz"].data) == expected(
             small_week(week.saturday)
         )
 
@@ -205,7 +205,7 @@ def test_the_next_year_of_saturdays_at_nine_in_new_york(deployed: Machine) -> No
     assert {b.date() - a.date() for a, b in pairwise(local)} == {timedelta(weeks=1)}
 
 
-def test_no_key_is_shown_anywhere(deployed: Machine, lake: Gcs) -> None:
+def test_no_key_is_shown_anywhere(deployed: Machine, cloud: Gcs) -> None:
     """Last: it reads what all the others printed."""
     for block in ("gcp-credentials/blk-gcp-svc-acc", "gcs-bucket/blk-gcs-name", "docker-container/blk-docker-mta"):
         deployed.run("prefect", "block", "inspect", block)
@@ -213,8 +213,8 @@ def test_no_key_is_shown_anywhere(deployed: Machine, lake: Gcs) -> None:
     deployed.run("prefect", "work-pool", "inspect", "pool-docker-mta")
     logs = httpx.post(f"{deployed.api}/logs/filter", json={"limit": 200}).json()
     deployed.printed.append(json.dumps(logs))
-    key = lake.service_account()["private_key"]
-    secrets = [line for line in key.splitlines() if len(line) > 20] + [*lake.tokens]
+    key = cloud.service_account()["private_key"]
+    secrets = [line for line in key.splitlines() if len(line) > 20] + [*cloud.tokens]
     assert len(secrets) > 20
     everything = "\n".join(deployed.printed)
     assert "blk-gcp-svc-acc" in everything

@@ -41,12 +41,12 @@ class TestImage:
         assert f"prefecthq/prefect:{version}-python3.11" in (ROOT / "Dockerfile").read_text()
         assert files == sorted(f"/opt/prefect/{path.relative_to(ROOT)}" for path in (ROOT / "flows").rglob("*.py"))
 
-    def test_it_runs_the_command(self, engine: docker.DockerClient, image: object, source: Web) -> None:
+    def test_it_runs_the_command(self, engine: docker.DockerClient, image: object, served: Web) -> None:
         published = small_week()
-        source.serve("/turnstile_240106.txt", Answer(published))
+        served.serve("/turnstile_240106.txt", Answer(published))
         load = "python flows/etl_web_to_gcs.py --year 2024 --month 1 --day 6 --lake data/lake"
         command = ["sh", "-c", f"{load} && base64 data/lake/*/*.gz"]
-        pretended = {"MTA_TURNSTILE_URL": source.url}
+        pretended = {"MTA_TURNSTILE_URL": served.url}
         said = engine.containers.run(IMAGE, command, environment=pretended, network_mode="host", remove=True)
         assert gzip.decompress(base64.b64decode(said)) == expected(published)
 

@@ -27,18 +27,40 @@ from tries import tries
 from web import Answer, Web
 
 
-def test_an_interrupted_run_says_so_and_ends_130(web: Web, environment: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "word", "code"), [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)]
+)
+def test_a_run_that_is_told_to_end_says_what_stays(
+    number: int, word: str, code: int, web: Web, environment: dict[str, str], tmp_path: Path
+) -> None:
     web.serve(FILE, Answer(small_week(), pause_at=(len(small_week()) // 2, 60.0)))
     process = start([*ONE_WEEK, "--lake", str(tmp_path / "lake")], environment)
     wait_for_request(web)
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    process.send_signal(number)
     ran = ended(process)
-    assert ran.code == 130
+    assert time.monotonic() - began < 10
+    assert ran.code == code
     assert [path.name for path in (tmp_path / "spool").iterdir()] == [".mta-etl.lock"]
-    assert ran.lines[-1].startswith("interrupted: what has landed stays")
-    assert "Traceback" not in ran.err
+    assert ran.lines == [
+        f"INFO    lake: {tmp_path / 'lake'}", f"{word}: what has landed stays, the next run does the rest"
+    ]  # fmt: skip
     assert not (tmp_path / "lake" / KEY).exists()
+
+
+def test_a_command_terminated_while_it_loads_says_so_too(environment: dict[str, str], tmp_path: Path) -> None:
+    process = start([*ONE_WEEK, "--lake", str(tmp_path / "lake")], environment)
+    handled = 1 << (signal.SIGTERM - 1)
+
+    def listens() -> bool:
+        caught = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text())
+        return bool(caught and int(caught[1], 16) & handled)
+
+    wait_until(listens, "the command never minded the signal")
+    process.terminate()
+    ran = ended(process)
+    assert (ran.code, ran.lines) == (143, ["terminated: what has landed stays, the next run does the rest"])
 
 
 @pytest.mark.parametrize("presses", [1, 2])

@@ -15,6 +15,7 @@ from prefect_gcp.cloud_storage import GcsBucket
 
 from conftest import FILE, KEY, WEEK, Ran, content, expected, small_week
 from gcs import Fault, Gcs
+from mta_weekly.checksums import crc32c_of
 from web import Answer, Web
 
 Land = Callable[..., Ran]
@@ -291,7 +292,8 @@ def test_an_object_that_is_damaged_is_said_and_left_alone(land: Land, tmp_path: 
     (tmp_path / "lake" / KEY).write_bytes(packed[:-100])
     ran = land()
     assert ran.code == 1
-    assert f"{KEY} is in the lake, without facts that fit it, and: not a whole gzip file" in ran.err
+    assert f"{KEY} is damaged: its crc32c is {crc32c_of(tmp_path / 'lake' / KEY)}, its facts say " in ran.err
+    assert "not a whole gzip file (it is cut)" in ran.err
     assert (tmp_path / "lake" / KEY).read_bytes() == packed[:-100]
     assert land("--year", "2024", "--month", "1", "--day", "6", "--force").code == 0
     assert content(tmp_path / "lake") == expected(GOOD)

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shlex
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -83,8 +84,9 @@ def test_allowed_bad_rows_are_kept_aside(land: Land, web: Web, tmp_path: Path) -
     commands = re.findall(r"would leave them out: python flows/etl_web_to_gcs\.py (.*)", refused.err)
     assert commands, refused.err
     assert land(*shlex.split(commands[0])).code == 0
-    assert json.loads((tmp_path / "lake" / f"{KEY}.json").read_text())["bad_rows"] == 1
-    aside = gzip.decompress((tmp_path / "lake" / "rejected" / KEY).read_bytes()).decode()
+    facts = json.loads((tmp_path / "lake" / f"{KEY}.json").read_text())
+    assert facts["bad_rows"] == 1
+    aside = gzip.decompress((tmp_path / "lake" / facts["rejected"]).read_bytes()).decode()
     assert list(csv.reader(io.StringIO(aside))) == [
         ["line", "reason", "text"],
         ["4", "12 fields, expected 11", lines[3].rstrip("\n")],
@@ -92,15 +94,22 @@ def test_allowed_bad_rows_are_kept_aside(land: Land, web: Web, tmp_path: Path) -
     assert content(tmp_path / "lake") == expected("".join(lines[:3] + lines[4:]).encode())
 
 
-def test_rows_left_out_belong_to_the_object_that_stands(land: Land, web: Web, tmp_path: Path) -> None:
-    aside, lines = tmp_path / "lake" / "rejected" / KEY, small_week().decode().splitlines(keepends=True)
+def test_what_is_replaced_is_kept_with_its_rows_left_out(land: Land, web: Web, tmp_path: Path) -> None:
+    file, lines = tmp_path / "lake" / f"{KEY}.json", small_week().decode().splitlines(keepends=True)
     web.serve(FILE, Answer("".join([*lines[:3], "x," + lines[3], *lines[4:]]).encode()))
     assert land(*JANUARY, "--day", "6", "--allow-bad-rows", "1").code == 0
-    assert aside.exists()
+    was, replaced = json.loads(file.read_text()), (tmp_path / "lake" / KEY).read_bytes()
     web.serve(FILE, Answer(small_week()))
     assert land(*JANUARY, "--day", "6", "--force").code == 0
     assert content(tmp_path / "lake") == expected(small_week())
-    assert not list(aside.parent.iterdir())
+    now = json.loads(file.read_text())
+    assert (now["revision"], now["bad_rows"], now["rejected"]) == (2, 0, "")
+    assert now["replaces"] == f"history/turnstile/240106-1-{was['sha256'][:16]}.csv.gz"
+    assert (tmp_path / "lake" / now["replaces"]).read_bytes() == replaced
+    kept = json.loads((tmp_path / "lake" / f"{now['replaces']}.json").read_text())
+    assert {name: kept[name] for name in was} == was
+    assert kept["why"] == f"replaced by a forced load, run {now['flow_run_id']}"
+    assert (tmp_path / "lake" / was["rejected"]).exists()
 
 
 def test_a_copy_of_another_week_is_not_taken_for_the_week(land: Land, january: Web, tmp_path: Path) -> None:
@@ -120,14 +129,34 @@ def test_something_odd_in_the_place_of_an_object_stops_that_week_only(land: Land
     ran = land(*JANUARY)
     assert ran.code == 1
     assert ran.lines[-1] == "INFO    4 weeks: 3 landed, 1 failed"
-    assert "turnstile 240106: turnstile/240106.csv.gz is in the lake, without facts that fit it" in ran.err
-    assert "Is a directory" in ran.err
+    said = f"{tmp_path / 'lake' / KEY} is a folder, where a file was expected; move it away"
+    assert f"turnstile 240106: {KEY}: {said}" in ran.err
 
 
-def test_a_week_with_rows_of_some_days_only_says_so(land: Land, web: Web) -> None:
+def test_a_lake_that_cannot_be_written_holds_its_weeks(land: Land, january: Web, tmp_path: Path) -> None:
+    assert land().code == 0
+    (tmp_path / "lake" / f"{KEY}.json").unlink()
+    shutil.rmtree(tmp_path / "lake" / ".mta-etl")
+    (tmp_path / "lake" / ".mta-etl").write_text("in the way of all that would write, whoever the user is")
+    ran = land(*JANUARY, "--day", "6")
+    assert ran.code == 0
+    assert re.search(
+        rf"240106: there, 500 rows, .*: {KEY} \(examined; its facts cannot be kept: .*Not a directory", ran.err
+    )
+    ran = land(*JANUARY)
+    assert ran.code == 1
+    assert ran.lines[-1] == "INFO    4 weeks: 1 there, 3 failed"
+    assert len(january.requests) == 1
+
+
+def test_a_part_of_a_week_is_refused(land: Land, web: Web, tmp_path: Path) -> None:
     lines = small_week().decode().splitlines(keepends=True)
     web.serve(FILE, Answer("".join(line for line in lines if "01/01/2024" not in line).encode()))
-    assert land().lines[1].endswith(f"{KEY} (rows of 6 days only)")
+    ran = land()
+    assert ran.code == 1
+    said = "a partial week: rows of 6 days only, expected 7; nothing loaded, try again later"
+    assert ran.lines[1] == f"ERROR   turnstile 240106: {said}"
+    assert not (tmp_path / "lake" / KEY).exists()
 
 
 def test_weeks_outside_the_coverage_fail_the_run_and_the_others_land(land: Land, web: Web, tmp_path: Path) -> None:

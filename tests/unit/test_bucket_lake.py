@@ -12,6 +12,7 @@ from gcs import Fault, Gcs
 from lake_objects import budget, made, with_key
 from mta_weekly.checksums import crc32c_of
 from mta_weekly.errors import GaveUp, LakeFailed
+from mta_weekly.lake.facts import Facts
 from mta_weekly.lake.gcs import BucketLake
 
 PERMISSIONS = ["storage.objects.create", "storage.objects.list"]
@@ -20,6 +21,26 @@ PERMISSIONS = ["storage.objects.create", "storage.objects.list"]
 @pytest.fixture
 def bucket(gcs: Gcs) -> BucketLake:
     return BucketLake(google.cloud.storage.Client(project="test"), "lake")
+
+
+# What befalls the upload of an object of more than 8 MiB: it is begun by one request and sent by another.
+LARGE_FAULTS = {
+    "another checksum": Fault(on="finish", crc32c="AAAAAA=="),
+    "a page when it begins": Fault(on="upload", body=b"<html>"),
+    "a page when it ends": Fault(on="finish", body=b"<html>"),
+    "nothing when it ends": Fault(on="finish", body=b""),
+    "cut when it ends": Fault(on="finish", cut=True),
+    "lost when it ends": Fault(on="finish", lost=True),
+    "forgotten": Fault(on="finish", status=410),
+    "unknown": Fault(on="finish", status=404),
+}
+
+
+def made_large(folder: Path) -> tuple[Path, Facts]:
+    path, facts = folder / "large.csv.gz", made(folder)[1]
+    path.write_bytes(os.urandom(9 << 20))
+    sums = {"size": path.stat().st_size, "crc32c": crc32c_of(path), "sha256": "1" * 64}
+    return path, facts.model_copy(update=sums)
 
 
 class TestBucket:
@@ -55,13 +76,36 @@ class TestBucket:
             bucket.publish(path, KEY, facts.model_copy(update={"crc32c": "AAAAAA=="}), None, budget())
         assert KEY not in gcs.objects["lake"]
 
-    def test_a_large_object_is_checked_before_it_shows(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path) -> None:
-        path = tmp_path / "large.csv.gz"
-        path.write_bytes(os.urandom(9 << 20))
-        _, facts = made(tmp_path)
-        facts = facts.model_copy(update={"size": path.stat().st_size, "crc32c": crc32c_of(path)})
-        assert bucket.publish(path, KEY, facts, None, budget()).state == "landed"
-        assert any("crc32c=" in seen.headers.get("x-goog-hash", "") for seen in gcs.requests)
+    @pytest.mark.parametrize("fault", LARGE_FAULTS)
+    def test_a_large_object_is_sent_again_and_nothing_is_deleted(
+        self, bucket: BucketLake, gcs: Gcs, tmp_path: Path, fault: str
+    ) -> None:
+        bucket.publish(*with_key(made(tmp_path)), None, budget())
+        seen = bucket.find([KEY], budget())[KEY]
+        path, facts = made_large(tmp_path)
+        gcs.faults.append(LARGE_FAULTS[fault])
+        published = bucket.publish(path, KEY, facts, seen, budget())
+        assert (published.state, published.found.facts, gcs.faults) == ("replaced", facts, [])
+        assert gcs.objects["lake"][KEY].properties["crc32c"] == facts.crc32c  # as sent, for the server to compare
+        assert not any(one.method == "DELETE" for one in gcs.requests)
+
+    def test_a_large_object_that_changes_on_its_way_is_refused_by_the_server(
+        self, bucket: BucketLake, gcs: Gcs, tmp_path: Path
+    ) -> None:
+        old = bucket.publish(*with_key(made(tmp_path)), None, budget()).found
+        path, facts = made_large(tmp_path)
+        right, spare = path.read_bytes(), budget()
+        wrong = b"x" + right[1:]
+        gcs.faults.append(Fault(on="upload", before=lambda _: path.write_bytes(wrong)))  # once it was looked at
+        gcs.faults.append(Fault(on="finish"))
+        gcs.faults.append(Fault(on="upload", before=lambda _: path.write_bytes(right)))
+        assert bucket.publish(path, KEY, facts, old, spare).state == "replaced"
+        assert (spare.failures, gcs.objects["lake"][KEY].data == right) == (1, True)
+        seen = bucket.find([KEY], budget())[KEY]
+        gcs.faults.append(Fault(on="upload", before=lambda _: path.write_bytes(wrong)))
+        with pytest.raises(GaveUp, match=r"gs://lake/ \(lake\): what was sent is not what came \(400 Provided CRC32C"):
+            bucket.publish(path, KEY, facts.model_copy(update={"loaded_at": "later"}), seen, budget())
+        assert gcs.objects["lake"][KEY].data == right
 
     def test_a_lost_answer_is_not_taken_for_another_run(self, bucket: BucketLake, gcs: Gcs, tmp_path: Path) -> None:
         gcs.faults.append(Fault(lost=True, on="upload"))

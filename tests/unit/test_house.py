@@ -17,6 +17,7 @@ FOLDERS = ("flows", "blocks", "deployments", "benchmarks", "tests")
 MODULES = {str(path.relative_to(ROOT)): path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
 REQUIREMENTS = ("requirements/dev.txt", "prefect-requirements.txt", "docker-requirements.txt")
 PREFECT = "2.20.27"
+FIXTURE = re.compile(r"@pytest\.fixture[^\n]*\ndef (\w+)")
 
 
 def test_modules_say_what_they_are_for_and_stay_small() -> None:
@@ -64,6 +65,12 @@ def test_warnings_of_every_module_are_errors() -> None:
     dotted = {name.removesuffix(".py").removeprefix("flows/").replace("/", ".") for name in MODULES}
     names = [name if name.startswith("mta_weekly.") else name.rpartition(".")[2] for name in dotted]
     assert [name for name in names if not any(re.match(rule, name) for rule in ours)] == []
+
+
+def test_a_fixture_that_is_shared_has_a_name_of_its_own() -> None:
+    """A plugin's fixtures are those of all tests of a run: of two with one name the wrong one would be taken."""
+    names = [name for path in (ROOT / "tests").glob("*.py") for name in FIXTURE.findall(path.read_text())]
+    assert [name for name in names if names.count(name) > 1] == []
 
 
 def test_one_version() -> None:

@@ -12,9 +12,10 @@ from gcp_storage_emulator.server import create_server
 from conftest import KEY
 from lake_objects import budget, made, with_key
 from mta_weekly.errors import LakeFailed
+from mta_weekly.lake.facts import Facts
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.lake.gcs import BucketLake
-from mta_weekly.lake.objects import Facts, Lake
+from mta_weekly.lake.objects import Lake
 
 
 @pytest.fixture(params=["folder", "bucket", "bucket with a folder", "public emulator"])
@@ -34,7 +35,7 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def content(lake: Lake, folder: Path, key: str = KEY) -> bytes:
-    lake.read(key, folder / "read.gz", budget())
+    lake.read(key, lake.find([key], budget())[key], folder / "read.gz", budget())
     return gzip.decompress((folder / "read.gz").read_bytes())
 
 

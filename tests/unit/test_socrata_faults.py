@@ -167,7 +167,7 @@ def test_bad_rows_are_shown_and_may_be_left_out(load: Loads, site: Soda) -> None
         load()
     assert load(allow_bad_rows=1).rows == ROWS - 1
     assert load.content() == expected([row for row in in_order(WEEK) if row is not bad])
-    aside = gzip.decompress((load.lake.folder / "rejected" / RIDERSHIP.key(Week(SATURDAY))).read_bytes()).decode()
+    aside = gzip.decompress((load.lake.folder / load.facts()["rejected"]).read_bytes()).decode()
     assert "9,RIDERSHIP 'many' is no number" in aside
 
 

@@ -72,6 +72,22 @@ def test_what_is_no_folder_of_a_run_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "run-thesis").iterdir()] == ["thesis.tex"]
 
 
+def test_links_in_a_shared_spool_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "mta-etl-run-x").symlink_to(tmp_path / "mine")
+    with work_folder(tmp_path / "spool"):
+        assert list((tmp_path / "mine").iterdir()) == []
+    (tmp_path / "spool" / ".mta-etl.lock").unlink()
+    (tmp_path / "spool" / ".mta-etl.lock").symlink_to(tmp_path / "made")
+    with (
+        pytest.raises(SpoolFailed, match=r"\.mta-etl\.lock is a link, .*move it away, or set MTA_SPOOL"),
+        work_folder(tmp_path / "spool"),
+    ):
+        pytest.fail("its lock is made elsewhere")
+    assert not (tmp_path / "made").exists()
+
+
 @pytest.mark.parametrize("place", ["file", "file/deeper"])
 def test_a_spool_that_cannot_be_made_is_named_with_the_way_out(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("in its place")

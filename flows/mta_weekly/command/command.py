@@ -12,7 +12,7 @@ from typing import Any
 
 from mta_weekly.command.console import show_lines
 from mta_weekly.command.flags import LANDED, NOT_LANDED, parse_flags
-from mta_weekly.command.interrupts import Interrupts
+from mta_weekly.command.interrupts import ENDS, Interrupts
 from mta_weekly.errors import EtlError, to_one_line
 from mta_weekly.lake.objects import BLOCK
 from mta_weekly.settings import read_settings
@@ -25,6 +25,7 @@ def begin_command(the_parser: argparse.ArgumentParser, arguments: Sequence[str])
     # Loading Prefect makes half a million objects that stay; not looking for garbage among them saves a second.
     gc.disable()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules load, Ctrl-C just ends it, without a traceback
+    signal.signal(signal.SIGTERM, Interrupts().end_at_once)  # and this too where it is the first process of a container
     return parse_flags(the_parser, arguments)
 
 
@@ -38,23 +39,46 @@ def run_command(
     """Run the flow, or with `dry_run` print what `rehearse` says; return the exit code.
 
     Args:
-        prepare_prefect: makes sure that Prefect's API answers; is told whether it must be a server's.
+        prepare_prefect: makes sure that Prefect's API answers, and that signals are left to us; is told whether it must
+            be a server's.
         by_others: the flow only waits for work that a server's workers do.
     """
+
+    def run(interrupts: Interrupts) -> int:
+        if by_others:
+            interrupts.farewell = PARTS_GO_ON
+        if parameters["dry_run"]:
+            return _print_lines(rehearse, prepare_prefect, parameters, by_others)
+        prepare_prefect(by_others)
+        return _run(flow, parameters, interrupts)
+
+    return _end_well(run)
+
+
+def print_report(
+    report: Callable[..., Iterator[str]], prepare_prefect: Callable[[bool], None], parameters: dict[str, Any]
+) -> int:
+    """Print what `report` says and does, line by line; return the exit code."""
+
+    def run(interrupts: Interrupts) -> int:
+        interrupts.farewell = "what is done is said above, the next one does the rest"
+        return _print_lines(report, prepare_prefect, parameters)
+
+    return _end_well(run)
+
+
+def _end_well(run: Callable[[Interrupts], int]) -> int:
+    """Run it, and end in an exit code whatever comes: a fault that is expected is one line."""
     interrupts = Interrupts()
-    if by_others:
-        interrupts.farewell = PARTS_GO_ON
     gc.freeze()
     gc.enable()
-    signal.signal(signal.SIGINT, interrupts)
+    for number in ENDS:
+        signal.signal(number, interrupts)
     import httpx
 
     try:
         with show_lines(interrupts):
-            if parameters["dry_run"]:
-                return _rehearse(rehearse, prepare_prefect, parameters, by_others)
-            prepare_prefect(by_others)
-            return _run(flow, parameters, interrupts)
+            return run(interrupts)
     except httpx.HTTPError as error:
         print(f"the Prefect API failed ({to_one_line(error)}); what has landed stays, run it again", file=sys.stderr)
         return NOT_LANDED
@@ -73,18 +97,18 @@ def run_command(
         gc.freeze()  # everything ends with the process: no need to take it apart first, which takes another second
 
 
-def _rehearse(
-    rehearse: Callable[..., Iterator[str]],
+def _print_lines(
+    report: Callable[..., Iterator[str]],
     prepare_prefect: Callable[[bool], None],
     parameters: dict[str, Any],
-    by_others: bool,
+    by_others: bool = False,
 ) -> int:
     if by_others:
         prepare_prefect(True)
     elif _may_be_a_block(parameters["lake"] or read_settings().lake):
         with suppress(EtlError):  # the listing says so itself
             prepare_prefect(False)
-    for line in rehearse(**parameters):
+    for line in report(**parameters):
         print(line, flush=True)
     return LANDED
 

@@ -10,12 +10,14 @@ from typing import Any, NoReturn
 
 from mta_weekly import backfill_parts
 from mta_weekly.errors import BadArgument
-from mta_weekly.feeds.catalog import AUTO, CHOICES, feed_named
+from mta_weekly.feeds.catalog import AUTO, CHOICES, FEEDS, feed_named
 from mta_weekly.feeds.plans import PeriodRequest, plan_weeks
 from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK, check_name
 from mta_weekly.settings import LONGEST, VERSION, new_york_today, read_settings
 
-LANDED, NOT_LANDED, BAD_ARGUMENT, INTERRUPTED = 0, 1, 2, 130  # exit codes
+LAKE = f"a folder, or {BLOCK}NAME of a block"
+DEFAULT_LAKE = f"MTA_LAKE, else {DEFAULT_BLOCK} where it is registered, else data/lake in the project"
+LANDED, NOT_LANDED, BAD_ARGUMENT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143  # exit codes
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -50,15 +52,21 @@ def weekly_parser() -> argparse.ArgumentParser:
     how = parser.add_argument_group("how")
     _add_how(
         how,
-        lake=f"MTA_LAKE, else {DEFAULT_BLOCK} where it is registered, else data/lake in the project",
+        lake=DEFAULT_LAKE,
         concurrency="weeks at once",
         dry_run="list week, state, object and source; touch nothing",
     )
     again = how.add_mutually_exclusive_group()
     again.add_argument(
-        "--refresh", action="store_true", help="load weeks that are in the lake again, and replace those that differ"
+        "--refresh",
+        action="store_true",
+        help="load weeks that are there again where their source has changed, and replace those that differ",
     )
-    again.add_argument("--force", action="store_true", help="load weeks that are in the lake again, and replace them")
+    again.add_argument(
+        "--force",
+        action="store_true",
+        help="load weeks that are there again, damaged ones too, and replace them; they go to history/",
+    )
     return parser
 
 
@@ -94,9 +102,27 @@ def backfill_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def watch_parser() -> argparse.ArgumentParser:
+    """The flags of the watch, as `--help` shows them."""
+    parser = OneLineParser(prog="watch.py", description="Look after a lake, without loading anything.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    tidy = commands.add_parser(
+        "tidy",
+        help="list what nothing names or needs; with --yes remove it",
+        description="List rejected rows that no object and no history names and no run has had for two days, and what "
+        "runs that died left in the lake and, without --feed, in the work folder; with --yes, remove it. What was "
+        "replaced is never removed.",
+        epilog="Exit code 0: all is listed, or removed. 1: the lake failed, or something stays. 2: bad arguments.",
+    )
+    tidy.add_argument("--lake", metavar="WHERE", help=f"{LAKE}; default: {DEFAULT_LAKE}")
+    tidy.add_argument("--feed", choices=list(FEEDS), default="", help="default: all of them")
+    tidy.add_argument("--yes", action="store_true", help="remove what is listed")
+    return parser
+
+
 def _add_how(how: Any, lake: str, concurrency: str, dry_run: str) -> None:
     """The flags that both commands have, and what they say of themselves."""
-    how.add_argument("--lake", metavar="WHERE", help=f"a folder, or {BLOCK}NAME of a block; default: {lake}")
+    how.add_argument("--lake", metavar="WHERE", help=f"{LAKE}; default: {lake}")
     how.add_argument(
         "--concurrency", type=_at_least(1), default=2, metavar="N", help=f"{concurrency}, default %(default)s"
     )
@@ -112,7 +138,8 @@ def parse_flags(the_parser: argparse.ArgumentParser, arguments: Sequence[str]) -
     try:
         settings = read_settings()
         check_name(given["lake"] or settings.lake)
-        plan_weeks(PeriodRequest.among(given), feed_named(given["feed"]), new_york_today())
+        if "command" not in given:
+            plan_weeks(PeriodRequest.among(given), feed_named(given["feed"]), new_york_today())
     except BadArgument as error:
         the_parser.error(str(error))
     return given

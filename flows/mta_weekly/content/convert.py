@@ -15,12 +15,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from isal import igzip
-from isal.igzip_lib import IsalError
 
 from mta_weekly.checksums import crc32c_of
-from mta_weekly.content.check import BLOCK, WeekValidator, cut_blocks
+from mta_weekly.content.check import WeekValidator, cut_blocks
 from mta_weekly.content.csv_tables import NOTHING, write_rows
-from mta_weekly.content.gzip_file import GzipFile
+from mta_weekly.content.gzip_file import GzipFile, read_gzip
 from mta_weekly.content.profile import SHOWN, BadRow, WeekProfile
 from mta_weekly.errors import Refused, SpoolFailed, TooManyBadRows
 from mta_weekly.feeds.catalog import Feed
@@ -73,26 +72,43 @@ def rejected_path(path: Path) -> Path:
 def compute_sums(path: Path) -> dict[str, Any]:
     """The size, crc32c and sha256 of a small gzip file."""
     content = igzip.decompress(path.read_bytes())
-    return {"size": path.stat().st_size, "crc32c": crc32c_of(path), "sha256": hashlib.sha256(content).hexdigest()}
+    return {**_measure(path), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def describe_file(path: Path) -> WeekProfile:
+    """What is known of a file that is no week: its sums, that of its content being the file's."""
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    size, crc32c = path.stat().st_size, crc32c_of(path)
+    return WeekProfile(0, 0, "", "", 0, size, crc32c, sha256, empty={}, sums={})
+
+
+def _measure(path: Path) -> dict[str, Any]:
+    return {"size": path.stat().st_size, "crc32c": crc32c_of(path)}
 
 
 def examine_object(path: Path, feed: Feed, week: Week) -> WeekProfile:
     """Read a finished object again and say what is known of it.
 
     Raises:
-        Refused: it is not a whole object of that week.
+        Refused: it is not a whole object of that week, or not written as those of the feed are.
     """
-    validator, sha = WeekValidator(feed, week, published=None), hashlib.sha256()
+    validator, sha, right = WeekValidator(feed, week, published=None), hashlib.sha256(), _Sum()
+    right.write(validator.header)
     try:
-        with igzip.open(path, "rb") as unpacked:
-            for block in cut_blocks(iter(lambda: unpacked.read(BLOCK), b""), validator.dialect):
-                sha.update(block)
-                validator.take(block)
-    except (EOFError, OSError, IsalError) as error:  # type: ignore[misc] # its stub forgets the base class
+        for block in cut_blocks(read_gzip(path), validator.dialect):
+            sha.update(block)
+            rows = validator.take(block)
+            if rows is not None:
+                write_rows(_plain_counters(rows, feed), right)
+    except (EOFError, OSError) as error:
         raise Refused(f"not a whole gzip file ({error})") from error
     if validator.bad:
         raise Refused(_describe_bad_rows(validator, 0))
-    return validator.summarize({"size": path.stat().st_size, "crc32c": crc32c_of(path), "sha256": sha.hexdigest()})
+    profile = validator.summarize({**_measure(path), "sha256": sha.hexdigest()})
+    if right.sum.digest() != sha.digest():
+        raise Refused("its rows are right, not how they are written (padding, line ends, quotes, a byte order mark)")
+    return profile
 
 
 def _pipeline(chunks: Iterable[bytes], validator: WeekValidator, out: GzipFile) -> None:
@@ -125,14 +141,33 @@ def _clean(block: bytes, validator: WeekValidator) -> pa.RecordBatch | None:
     rows = validator.take(block)
     if rows is None:
         return None
+    rows = _plain_counters(rows, validator.feed)
+    if validator.feed.tidied:
+        numbers = pc.cast(pa.arange(first, validator.tally.rows), pa.string())
+        rows = pa.RecordBatch.from_arrays([numbers, *rows.columns], ["", *rows.schema.names])
+    return rows
+
+
+def _plain_counters(rows: pa.RecordBatch, feed: Feed) -> pa.RecordBatch:
     columns = dict(zip(rows.schema.names, rows.columns, strict=True))
-    for name in validator.feed.counters:
+    for name in feed.counters:
         counts = pc.ascii_ltrim(columns[name], "0")
         zeros = pc.equal(counts, NOTHING)
         columns[name] = pc.ascii_lpad(counts, width=1, padding="0") if zeros.true_count else counts
-    if validator.feed.tidied:
-        columns = {"": pc.cast(pa.arange(first, validator.tally.rows), pa.string()), **columns}
     return pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+
+
+class _Sum:
+    """What is written, as its sum alone."""
+
+    closed = False  # what pyarrow writes to must say it
+
+    def __init__(self) -> None:
+        self.sum = hashlib.sha256()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Add content."""
+        self.sum.update(data)
 
 
 def _write_rejects(bad: list[BadRow], out: GzipFile) -> None:

@@ -5,9 +5,12 @@ there zlib-ng is three times as fast as `gzip -6`, within 1.08 of its size.
 """
 
 import hashlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 from isal import isal_zlib
+from isal.igzip_lib import IsalError
 from zlib_ng import zlib_ng
 
 from mta_weekly.checksums import Crc32c
@@ -25,6 +28,28 @@ def choose_deflate(sample: bytearray | memoryview) -> Any:
     if len(fast) <= MORE * len(zlib_ng.compress(sample, 6)):
         return isal_zlib.compressobj(FAST, isal_zlib.DEFLATED, GZIP)
     return zlib_ng.compressobj(SMALL, zlib_ng.DEFLATED, GZIP)
+
+
+def read_gzip(path: Path) -> Iterator[bytes]:
+    """The content of a file that is one gzip member and nothing else.
+
+    Raises:
+        EOFError: it is not; says what it is.
+        OSError: it cannot be read.
+    """
+    member = isal_zlib.decompressobj(GZIP)
+    try:
+        with path.open("rb") as file:
+            while packed := file.read(SLICE):
+                while packed and not member.eof:
+                    yield member.decompress(packed, SLICE)
+                    packed = member.unconsumed_tail
+                if member.eof and (member.unused_data or file.read(1)):
+                    raise EOFError("something follows its end")
+    except IsalError as error:  # type: ignore[misc] # its stub forgets the base class
+        raise EOFError(str(error)) from error
+    if not member.eof:
+        raise EOFError("it is cut" if path.stat().st_size else "it is empty")
 
 
 class GzipFile:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from mta_weekly.content.csv_tables import NOTHING
 from mta_weekly.errors import Refused
 from mta_weekly.feeds.catalog import Feed
+from mta_weekly.feeds.weeks import DAYS
 
 SHOWN = 5  # bad rows shown in an error
 
@@ -55,6 +56,16 @@ class WeekProfile:
     empty: dict[str, int]
     sums: dict[str, float]
     day_sums: dict[date, dict[str, float]] = field(default_factory=dict)
+
+
+def check_days(profile: WeekProfile, feed: Feed) -> None:
+    """Refuse a part of a week.
+
+    Raises:
+        Refused: a day has no rows, though the feed's entry says that each has some.
+    """
+    if feed.every_day and profile.days < DAYS:
+        raise Refused(f"a partial week: rows of {profile.days} day{'s' * (profile.days != 1)} only, expected {DAYS}")
 
 
 class Tally:

@@ -48,6 +48,7 @@ class Feed:
         summed: those of the counters and numbers whose sums are among the facts of an object.
         tidied: whether the object has a row number first, and values without blanks around them; else it has every
             value as it was published.
+        every_day: whether each of a week's seven days has rows; a week of fewer is then a part of one.
         replaced_by: for a retired feed, where the data goes on.
     """
 
@@ -61,6 +62,7 @@ class Feed:
     clocks: tuple[str, ...] = ()
     summed: tuple[str, ...] = ()
     tidied: bool = False
+    every_day: bool = True
     replaced_by: str | None = None
 
     def key(self, week: Week) -> str:

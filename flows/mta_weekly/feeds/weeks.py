@@ -7,6 +7,7 @@ from typing import Self
 from dateutil.relativedelta import SA, relativedelta
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
+DAYS = 7  # in a week
 SATURDAY = 5  # of date.weekday
 LAST_DAY = date(9998, 12, 31)  # the last Saturday of 9999 has no week after it
 
@@ -59,7 +60,7 @@ class Week:
     @property
     def days(self) -> list[date]:
         """Its seven days, in order."""
-        return [self.start + n * DAY for n in range(7)]
+        return [self.start + n * DAY for n in range(DAYS)]
 
     def __str__(self) -> str:
         return self.label

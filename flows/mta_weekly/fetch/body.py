@@ -11,13 +11,21 @@ Sums = Mapping[str, float]  # by column
 class Version:
     """What a source said of a week that was loaded: what, besides the content, tells one version from another."""
 
+    url: str
     etag: str
     last_modified: str
     rows: int
 
-    def same(self, body: "Body") -> bool:
-        """Whether a source that counts its rows says so of this body too."""
-        return (self.last_modified, self.rows) == (body.last_modified, body.rows)
+    def is_of(self, body: "Body") -> bool:
+        """Whether a source says of this body that it is the same: from that address, of that time."""
+        same = (self.url, self.last_modified) == (body.url, body.last_modified)
+        # The ETag of a count says nothing of the rows; where they are counted, their number does.
+        told = self.etag == body.etag if body.rows is None else self.rows == body.rows
+        return bool(body.last_modified) and same and told
+
+    def say(self) -> str:
+        """The sentence for a source that has nothing else."""
+        return f"the source has not changed since {self.last_modified or 'it was loaded'}"
 
 
 @dataclass
@@ -25,7 +33,7 @@ class Body:
     """What a source said of the body it sent: where from, which version, how long.
 
     Attributes:
-        unless: the version that need not be sent again.
+        unless: the version that need not be sent again. Equal is equal: a source that was set back has an older one.
         counted: whether a count of its rows proves that it is whole, whatever its length.
         answered: whether the head of an answer has come.
         size: bytes promised; None where the answer came in chunks.

@@ -16,6 +16,7 @@ from mta_weekly.retry import seconds_to_wait
 
 BUSY = {408, 429, 502, 503, 504}  # the host has no time now
 PASSING = {202, 425}  # and every other 5xx: RFC 9110 and RFC 6585 say these may pass
+LONGEST = 400  # bytes of an ETag or a Last-Modified: they ride on the object
 PIECE = 1 << 18  # bytes unpacked at once
 GZIP = 31  # zlib's window bits for a gzip file
 MAGIC = b"\x1f"  # what a gzip member begins with
@@ -29,13 +30,15 @@ def check_answer(response: httpx.Response, body: Body, url: httpx.URL, client: W
         EtlError: as `http.receive_answer`.
     """
     if response.status_code == 304 and body.unless:
-        raise Unchanged(f"the source has not changed since {body.unless.last_modified or 'it was loaded'}")
+        raise Unchanged(body.unless.say())
     if response.status_code != 416 or not body.received:  # 416: past the end of what is there now
         _check_status(response, url, client)
     if body.received:
         _check_resumed(response, body, url.host)
     else:
         _note_version(response, body, url.host, client)
+        if body.unless and body.unless.is_of(body):
+            raise Unchanged(body.unless.say())
 
 
 def _check_status(response: httpx.Response, url: httpx.URL, client: Web) -> None:
@@ -97,10 +100,15 @@ def _note_version(response: httpx.Response, body: Body, host: str, client: Web) 
     packed = _find_packing(response) == "gzip"  # its own end and checksum show whether it is whole
     if not (body.counted or packed or "Content-Length" in said or "chunked" in said.get("Transfer-Encoding", "")):
         raise SourceFailed(f"{host} did not say how long the body is, so a cut one would look whole; not loaded")
-    body.etag, body.last_modified = (client.hide(said.get(name, "")) for name in ("ETag", "Last-Modified"))
+    body.etag, body.last_modified = (_shorten(client.hide(said.get(name, ""))) for name in ("ETag", "Last-Modified"))
     body.headers = said
     body.size = int(said["Content-Length"]) if "Content-Length" in said else None
     body.resumable = "bytes" in said.get("Accept-Ranges", "") and bool(body.validator) and not packed
+
+
+def _shorten(said: str) -> str:
+    """What a source says of its version, to be kept and compared; too long, it is as if nothing had been said."""
+    return said if len(said.encode()) <= LONGEST else ""
 
 
 def _check_resumed(response: httpx.Response, body: Body, host: str) -> None:

@@ -95,6 +95,9 @@ def receive_answer(
         with _translate_faults(body, url.host, client), _ask(client, body, more) as response:
             if response.status_code in REFUSED and client.refuse_token(response.request):
                 continue
+            if response.status_code == 304 and body.unless and not _is_proof(response, body.unless):
+                body.unless = None
+                continue
             check_answer(response, body, url, client)
             yield from _receive_body(response, body, url, client, budget)
             return
@@ -113,9 +116,16 @@ def _headers(body: Body, more: Mapping[str, str] | None) -> dict[str, str]:
     if body.received:
         headers |= {"Range": f"bytes={body.received}-", "If-Range": body.validator}
     elif body.unless:
-        said = {"If-None-Match": body.unless.etag, "If-Modified-Since": body.unless.last_modified}
-        headers |= {name: value for name, value in said.items() if value and value.isascii()}
+        # Not If-Modified-Since: a file that was set back to an older one would be "not modified" too.
+        etag = body.unless.etag if body.unless.url == body.url else ""
+        headers |= {"If-None-Match": etag} if etag.isascii() and etag else {}
     return headers
+
+
+def _is_proof(response: httpx.Response, version: Version) -> bool:
+    """Whether an answer that nothing has changed was asked for, and does not contradict itself."""
+    time = response.headers.get("Last-Modified", version.last_modified)
+    return "If-None-Match" in response.request.headers and time == version.last_modified
 
 
 def _receive_body(

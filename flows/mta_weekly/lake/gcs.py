@@ -1,25 +1,22 @@
 """A lake in a Google Cloud Storage bucket, through a client it is handed. Knows no folder, no feed and no Prefect."""
 
-import json
 import os
-import re
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mta_weekly.checksums import crc32c_of
-from mta_weekly.errors import LakeFailed, TryAgain
-from mta_weekly.lake.objects import Facts, PublishResult, StoredObject, say_changed
-from mta_weekly.retry import RetryBudget, seconds_to_wait
+from mta_weekly.errors import LakeFailed, ObjectChanged, TryAgain
+from mta_weekly.lake.facts import Facts
+from mta_weekly.lake.gcs_faults import OF_OBJECT, UPLOAD, explain_error, find_fault_in_listing, say_odd
+from mta_weekly.lake.objects import PublishResult, StoredObject, say_changed, say_gone
+from mta_weekly.retry import RetryBudget
 
 CONTENT_TYPE = "application/gzip"
 # What the methods below need: the role Storage Object User has them all.
 PERMISSIONS = tuple(f"storage.objects.{action}" for action in ("create", "delete", "get", "list", "update"))
 TIMEOUT = 60.0  # seconds an answer of the bucket may take
-REQUEST_TIMEOUT = 408  # the one of its own faults that a client may try again
 Result = TypeVar("Result")
 
 
@@ -50,7 +47,11 @@ class BucketLake:
             GaveUp: a fault did not pass.
         """
         bucket = self.client.bucket(self.bucket)
-        held = self._asked(lambda: bucket.test_iam_permissions(PERMISSIONS, timeout=TIMEOUT, retry=None), budget)
+        held = self._ask(
+            "what is permitted",
+            lambda: [str(one) for one in bucket.test_iam_permissions(PERMISSIONS, timeout=TIMEOUT, retry=None)],
+            budget,
+        )
         return [permission for permission in PERMISSIONS if permission not in held]
 
     def find(self, keys: Iterable[str], budget: RetryBudget) -> dict[str, StoredObject]:
@@ -59,16 +60,44 @@ class BucketLake:
         found: dict[str, StoredObject] = {}
         for _, names in groupby(sorted(wanted), key=lambda name: name.rpartition("/")[0]):
             prefix = os.path.commonprefix(list(names))  # noqa: RUF071 - of characters, as a bucket's prefixes are
-            blobs = self._asked(partial(self._list, prefix), budget)
-            found |= {wanted[blob.name]: _found(blob) for blob in blobs if blob.name in wanted}
+            items = self._list(prefix, budget)
+            found |= {wanted[item["name"]]: _found(item) for item in items if item["name"] in wanted}
         return found
 
-    def _list(self, prefix: str) -> list[Any]:
-        return list(self.client.list_blobs(self.bucket, prefix=prefix, retry=None, timeout=TIMEOUT))
-
-    def read(self, key: str, path: Path, budget: RetryBudget) -> None:
+    def find_all(self, prefix: str, budget: RetryBudget) -> dict[str, StoredObject]:
         """See Lake."""
-        self._asked(lambda: self._blob(key).download_to_filename(path, retry=None, timeout=TIMEOUT), budget)
+        items = self._list(self.folder + prefix, budget)
+        return {item["name"].removeprefix(self.folder): _found(item) for item in items}
+
+    def _list(self, prefix: str, budget: RetryBudget) -> list[dict[str, Any]]:
+        def list_pages() -> list[Any]:
+            listing = self.client.list_blobs(self.bucket, prefix=prefix, retry=None, timeout=TIMEOUT)
+            return [page.raw_page for page in listing.pages]
+
+        pages = self._ask("a listing", list_pages, budget, find_fault_in_listing)
+        return [item for page in pages for item in page.get("items", ())]
+
+    def read(self, key: str, found: StoredObject, path: Path, budget: RetryBudget) -> None:
+        """See Lake. As it is stored, whatever its content encoding says."""
+        from google.api_core.exceptions import NotFound, PreconditionFailed
+
+        condition = {"if_generation_match": int(found.generation), "retry": None, "timeout": TIMEOUT}
+
+        def download() -> None:
+            self._blob(key).download_to_filename(str(path), raw_download=True, checksum=None, **condition)
+
+        def compare(_: None) -> str | None:
+            size, crc = path.stat().st_size, crc32c_of(path)
+            if (size, crc) == (found.size, found.crc32c):
+                return None
+            return f"{key}: {size} bytes came, crc32c {crc}, instead of {found.size}, crc32c {found.crc32c}"
+
+        try:
+            self._ask(f"the reading{OF_OBJECT}", download, budget, compare)
+        except PreconditionFailed as error:
+            raise ObjectChanged(say_changed(key)) from error
+        except NotFound as error:
+            raise ObjectChanged(say_gone(key)) from error
 
     def publish(
         self, path: Path, key: str, facts: Facts, replaces: StoredObject | None, budget: RetryBudget
@@ -76,8 +105,9 @@ class BucketLake:
         """See Lake. A refused precondition may be our own earlier try whose answer was lost: same content is done."""
         from google.api_core.exceptions import PreconditionFailed
 
+        upload = self._prepare_upload(path, key, facts, replaces)
         try:
-            self._asked(lambda: self._upload(path, key, facts, replaces), budget)
+            self._ask(UPLOAD, upload, budget, lambda crc: None if crc else say_odd(UPLOAD))
         except PreconditionFailed as error:
             now = self.find([key], budget).get(key)
             if now and now.holds(facts):
@@ -85,129 +115,142 @@ class BucketLake:
                 return PublishResult(("replaced" if replaces else "landed") if ours else "there", now)
             if now and not replaces:
                 return PublishResult("there", now)
-            raise LakeFailed(say_changed(key)) from error
+            raise ObjectChanged(say_changed(key) if now else say_gone(key)) from error
         now = self.find([key], budget).get(key)
         if now is None or now.facts != facts:
+            shown = "nothing" if now is None else f"crc32c {now.crc32c}, {now.size} bytes"
+            if now and now.holds(facts):
+                shown = "it with other facts"
             raise LakeFailed(
-                f"{key}: {self} took it and shows {f'crc32c {now.crc32c}, {now.size} bytes' if now else 'nothing'} "
-                f"instead of crc32c {facts.crc32c}, {facts.size} bytes; another run may have replaced it, look at it"
+                f"{key}: {self} took it and shows {shown} instead of crc32c {facts.crc32c}, {facts.size} bytes and "
+                "their facts; another run may have replaced it, look at it"
             )
         return PublishResult("replaced" if replaces else "landed", now)
 
-    def set_facts(self, key: str, found: StoredObject, facts: Facts, budget: RetryBudget) -> None:
+    def set_facts(self, key: str, found: StoredObject, facts: Facts, budget: RetryBudget) -> Facts:
         """See Lake."""
-        from google.api_core.exceptions import PreconditionFailed
+        from google.api_core.exceptions import NotFound, PreconditionFailed
 
-        blob = self._blob(key)
-        blob.metadata = _as_text(facts)
+        asked, said, condition = f"new facts{OF_OBJECT}", facts.as_metadata(), _as_seen(found)
+
+        def patch() -> bool:
+            blob = self._blob(key)
+            blob.metadata = said
+            blob.patch(**condition)
+            return bool(said.items() <= blob.metadata.items())
+
         try:
-            self._asked(
-                lambda: blob.patch(
-                    if_generation_match=int(found.generation),
-                    if_metageneration_match=int(found.metageneration),
-                    retry=None,
-                    timeout=TIMEOUT,
-                ),
-                budget,
-            )
+            self._ask(asked, patch, budget, lambda same: None if same else say_odd(asked))
         except PreconditionFailed as error:
             # Our own earlier try whose answer was lost, or another run that has just said the same of the same file.
             now = self.find([key], budget).get(key)
             if not (now and now.generation == found.generation and now.facts):
-                raise LakeFailed(say_changed(key)) from error
+                raise ObjectChanged(say_changed(key)) from error
+            return now.facts
+        except NotFound as error:
+            raise ObjectChanged(say_gone(key)) from error
+        return facts
 
-    def remove(self, key: str, found: StoredObject, budget: RetryBudget) -> None:
+    def remove(self, key: str, found: StoredObject, budget: RetryBudget) -> bool:
         """See Lake."""
         from google.api_core.exceptions import NotFound, PreconditionFailed
 
-        def delete() -> None:
-            with suppress(NotFound):
-                self._blob(key).delete(if_generation_match=int(found.generation), retry=None, timeout=TIMEOUT)
+        condition = _as_seen(found)
+        try:
+            self._ask(f"the removal{OF_OBJECT}", lambda: self._blob(key).delete(**condition), budget)
+        except PreconditionFailed:
+            return False
+        except NotFound:
+            return True
+        now = self.find([key], budget).get(key)
+        return now is None or now.generation != found.generation
 
-        with suppress(PreconditionFailed):
-            self._asked(delete, budget)
+    def list_leftovers(self) -> dict[str, str]:
+        """See Lake. An upload that was not finished is the bucket's to forget."""
+        return {}
+
+    def remove_leftover(self, name: str) -> bool:
+        """See Lake."""
+        return True
 
     def _blob(self, key: str) -> Any:
         return self.client.bucket(self.bucket).blob(self.folder + key)
 
-    def _upload(self, path: Path, key: str, facts: Facts, replaces: StoredObject | None) -> None:
-        if crc32c_of(path) != facts.crc32c:  # for a small file the client sends a sum of its own, of what it reads
+    def _prepare_upload(self, path: Path, key: str, facts: Facts, replaces: StoredObject | None) -> Callable[[], Any]:
+        """A function that uploads the object and returns the crc32c in the answer.
+
+        The bucket compares with the sum among the object's properties, before anything shows. Not so the client: of an
+        answer with another sum it would delete the object, whichever stands there by then.
+        """
+        try:
+            now = crc32c_of(path)
+        except OSError as error:
+            raise LakeFailed(f"{key}: the work file {path} cannot be read ({error.strerror}); try again") from error
+        if now != facts.crc32c:
             raise LakeFailed(f"{key}: the work file {path} is not what was written there; check the disk, try again")
-        blob = self._blob(key)
-        blob.metadata = _as_text(facts)
-        blob.upload_from_filename(
-            str(path),
-            content_type=CONTENT_TYPE,
-            if_generation_match=int(replaces.generation) if replaces else 0,
-            checksum="crc32c",
-            crc32c_checksum_value=facts.crc32c,
-            retry=None,  # one layer retries, and it is RetryBudget
-            timeout=TIMEOUT,
-        )
+        said, generation = facts.as_metadata(), int(replaces.generation) if replaces else 0
 
-    def _asked(self, request: Callable[[], Result], budget: RetryBudget) -> Result:
-        """Make a request; again after faults that may pass, and with a sentence for those that do not."""
-        # Here and not at the top: a folder needs none of these, and they take time to load.
-        import requests
-        from google.api_core import exceptions as google
-        from google.auth import exceptions as auth
-        from google.cloud.storage.exceptions import DataCorruption
+        def upload() -> Any:
+            blob = self._blob(key)
+            blob.metadata, blob.crc32c = said, facts.crc32c
+            blob.upload_from_filename(
+                str(path),
+                content_type=CONTENT_TYPE,
+                if_generation_match=generation,
+                checksum=None,
+                retry=None,  # one layer retries, and it is RetryBudget
+                timeout=TIMEOUT,
+            )
+            return blob.crc32c
 
-        passing = (
-            google.TooManyRequests,
-            google.ServerError,
-            requests.ConnectionError,
-            requests.Timeout,
-            requests.exceptions.ChunkedEncodingError,
-            DataCorruption,
-            auth.TransportError,
-        )
+        return upload
+
+    def _ask(
+        self,
+        asked: str,
+        request: Callable[[], Result],
+        budget: RetryBudget,
+        find_fault: Callable[[Result], str | None] = lambda _: None,
+    ) -> Result:
+        """Make a request; again after faults that may pass, and with a sentence for those that do not.
+
+        Args:
+            asked: what for, in words.
+            request: calls Google's client and nothing else: whatever it raises is of the answer.
+            find_fault: says what is wrong with an answer that the client took.
+        """
         while True:
             try:
-                return request()
-            except google.PreconditionFailed:
-                raise
-            except passing as error:
-                fault = TryAgain(f"{self}: {_first_line(error)}", _retry_after(error))
-            except google.NotFound as error:
-                raise LakeFailed(f"{self}: {_missing(error)}; check its name") from error
-            except (google.Forbidden, google.Unauthorized, auth.GoogleAuthError) as error:
-                if not getattr(error, "retryable", False):
-                    raise LakeFailed(
-                        f"{self}: access refused ({_first_line(error)}); the service account needs the role Storage "
-                        "Object User on the bucket, and its key in the block must be a live one"
-                    ) from error
-                fault = TryAgain(f"{self}: {_first_line(error)}")
-            except (google.GoogleAPICallError, OSError) as error:
-                if getattr(error, "code", None) == REQUEST_TIMEOUT:
-                    fault = TryAgain(f"{self}: {_first_line(error)}", _retry_after(error))
-                else:
-                    raise LakeFailed(f"{self}: {_first_line(error)}") from error
+                answer = request()
+            except Exception as error:  # of an odd answer the client raises anything
+                fault = explain_error(error, self, asked)
+                if fault is None:
+                    raise
+                if not isinstance(fault, TryAgain):
+                    raise fault from error
+            else:
+                odd = find_fault(answer)
+                if not odd:
+                    return answer
+                fault = TryAgain(f"{self}: {odd}")
             budget.pause(fault)
 
 
-def _found(blob: Any) -> StoredObject:
-    said = blob.metadata or {}
-    facts = Facts.read(said, blob.name, blob.size, blob.crc32c)
-    return StoredObject(str(blob.generation), blob.size, blob.crc32c, facts, str(blob.metageneration))
+def _as_seen(found: StoredObject) -> dict[str, Any]:
+    """The condition that an object is the one that was seen, with the facts it had."""
+    return {
+        "if_generation_match": int(found.generation),
+        "if_metageneration_match": int(found.metageneration),
+        "retry": None,
+        "timeout": TIMEOUT,
+    }
 
 
-def _missing(error: Exception) -> str:
-    return "the bucket is not there" if "bucket" in str(error) else f"not found ({_first_line(error)})"
-
-
-def _as_text(facts: Facts) -> dict[str, str]:
-    values = facts.model_dump(mode="json").items()
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values}
-
-
-def _first_line(error: Exception) -> str:
-    """What happened, without the client's own nesting of it."""
-    text = str(error).partition("\n")[0]
-    system = re.search(r"\[Errno -?\d+\] [\w ]+|timed out|Remote end closed connection", text)
-    return f"no answer, {system[0]}" if system else text[:300] or type(error).__name__
-
-
-def _retry_after(error: Exception) -> float | None:
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    return seconds_to_wait(headers.get("Retry-After", ""))
+def _found(item: dict[str, Any]) -> StoredObject:
+    """An object as a listing shows it."""
+    size, crc = int(item["size"]), item.get("crc32c", "")
+    said = item.get("metadata") or {}
+    facts = Facts.read(said, item["name"], size, crc)
+    other = None if facts else Facts.read_of_any(said, item["name"])
+    fault = "" if crc else "the bucket shows no crc32c of it, as of an object with a key of its own; look at it"
+    return StoredObject(item["generation"], size, crc, facts, item["metageneration"], other, fault)

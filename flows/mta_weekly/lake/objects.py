@@ -4,15 +4,13 @@ Publishing creates an object or replaces the very one that was seen; an object i
 it is not there. `folder` and `gcs` are the two lakes. Knows no feed, no source and no Prefect.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from typing import Literal, Protocol
 
 from mta_weekly.errors import BadArgument
+from mta_weekly.lake.facts import Facts
 from mta_weekly.retry import RetryBudget
 
 BLOCK = "gcs-bucket/"  # a bucket is named by this and the name of its block; anything else is a folder
@@ -37,62 +35,23 @@ def check_name(where: str | None) -> None:
         raise BadArgument(f"lake {where!r}: name a folder, or {BLOCK}NAME of a registered GCS Bucket block.")
 
 
-def _from_text(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value  # metadata of a bucket is text
-
-
-class Facts(BaseModel):
-    """What rides on an object: where it came from, what is in it, when and by which run it was loaded.
-
-    Days are ISO dates, `loaded_at` an ISO time in UTC, `crc32c` base64, `sha256` that of the unpacked content in hex.
-    `source`, `empty` (values, by column) and `sums` (by column) came with 0.4.0; `unknown_columns` (of the source, not
-    loaded) and `out_of_date` (whether the source said that it was) with 0.7.0.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    feed: str
-    week: str
-    source: str = ""
-    source_url: str
-    source_etag: str
-    source_last_modified: str
-    source_bytes: int
-    rows: int
-    bad_rows: int
-    first_day: str
-    last_day: str
-    empty: Annotated[dict[str, int], BeforeValidator(_from_text)] = {}
-    sums: Annotated[dict[str, int | float], BeforeValidator(_from_text)] = {}
-    unknown_columns: Annotated[tuple[str, ...], BeforeValidator(_from_text)] = ()
-    out_of_date: bool = False
-    size: int
-    crc32c: str
-    sha256: str
-    loaded_at: str
-    flow_run_id: str
-    version: str
-
-    @classmethod
-    def read(cls, said: Any, key: str, size: int, crc32c: str) -> "Facts | None":
-        """The facts as stored, or None where some are missing or they speak of another file or another week."""
-        try:
-            facts = cls.model_validate(said)
-        except ValidationError:
-            return None
-        fit = (facts.size, facts.crc32c) == (size, crc32c) and key.endswith(f"{facts.feed}/{facts.week}.csv.gz")
-        return facts if fit else None
-
-
 @dataclass(frozen=True)
 class StoredObject:
-    """An object in the lake: its generation (a folder's: the file's crc32c), size in bytes, crc32c and facts."""
+    """An object in the lake: its generation (a folder's: the file's crc32c), size in bytes, crc32c and facts.
+
+    Attributes:
+        facts: None where there are none, or they speak of another file or another week.
+        said: facts of its week that are with it, and speak of another file.
+        fault: why it cannot be read, where that shows; then nothing else is known of it.
+    """
 
     generation: str
     size: int
     crc32c: str
     facts: Facts | None
     metageneration: str = ""
+    said: Facts | None = None
+    fault: str = ""
 
     def holds(self, facts: Facts) -> bool:
         """Whether it is the file these facts speak of."""
@@ -123,19 +82,37 @@ class Lake(Protocol):
     def find(self, keys: Iterable[str], budget: RetryBudget) -> dict[str, StoredObject]:
         """Those of the objects that are there."""
 
-    def read(self, key: str, path: Path, budget: RetryBudget) -> None:
-        """Copy an object to a file."""
+    def find_all(self, prefix: str, budget: RetryBudget) -> dict[str, StoredObject]:
+        """All objects whose names begin so."""
+
+    def read(self, key: str, found: StoredObject, path: Path, budget: RetryBudget) -> None:
+        """Copy the object seen to a file, and make sure by its crc32c that it is that."""
 
     def publish(
         self, path: Path, key: str, facts: Facts, replaces: StoredObject | None, budget: RetryBudget
     ) -> PublishResult:
         """Create the object, or replace the generation seen; never another one. Verified when it returns."""
 
-    def set_facts(self, key: str, found: StoredObject, facts: Facts, budget: RetryBudget) -> None:
-        """Give the object seen its facts."""
+    def set_facts(self, key: str, found: StoredObject, facts: Facts, budget: RetryBudget) -> Facts:
+        """Give the object seen its facts; those it has now, which another run may have given it meanwhile."""
 
-    def remove(self, key: str, found: StoredObject, budget: RetryBudget) -> None:
-        """Remove the object seen; one that another run put there meanwhile stays."""
+    def remove(self, key: str, found: StoredObject, budget: RetryBudget) -> bool:
+        """Remove the object seen with its facts; one that another run put there, or gave new facts meanwhile, stays.
+
+        Returns:
+            Whether it is gone.
+        """
+
+    def list_leftovers(self) -> dict[str, str]:
+        """The names of work files of runs that died while they published, and of which object each is."""
+
+    def remove_leftover(self, name: str) -> bool:
+        """Remove one of them; one that a run is using by now stays. Whether it is gone."""
+
+
+def say_gone(key: str) -> str:
+    """The sentence for an object that is no longer there."""
+    return f"{key}: somebody removed it meanwhile; load it again"
 
 
 def say_changed(key: str) -> str:

@@ -5,11 +5,12 @@ import json
 import logging
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import httpx
+import prefect.engine
 from filelock import FileLock
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.utilities import inject_client
@@ -87,7 +88,7 @@ def log_to_api() -> None:
 
 
 def prepare_prefect(server_needed: bool) -> None:
-    """Make sure that Prefect's API answers; without one, that its own database is there.
+    """Make sure that Prefect's API answers, without one that its own database is there; leave signals to us.
 
     On a machine where Prefect has never run, runs that start together would each make the database and fail: under the
     lock one makes it. The second file is the last thing that making it writes. Its tables are made first and by
@@ -96,6 +97,8 @@ def prepare_prefect(server_needed: bool) -> None:
     Raises:
         EtlError: the API cannot be reached, or there is none and it is needed.
     """
+    # A flow run would take SIGTERM from the command, and end it with a traceback; runs of a deployment keep that.
+    prefect.engine.capture_sigterm = nullcontext  # type: ignore[attr-defined,assignment]
     home = Path(PREFECT_HOME.value())
     if PREFECT_API_URL.value():
         asyncio.run(_ask_prefect(server_needed))

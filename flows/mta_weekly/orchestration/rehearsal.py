@@ -41,6 +41,8 @@ def rehearse_run(feed: str, lake: str | None, force: bool, refresh: bool, **para
 def _foresee(existing: StoredObject | None, force: bool, refresh: bool) -> str:
     if existing is None:
         return "would load"
+    if existing.fault:
+        return "unreadable"
     if force or refresh:
         return "would replace" if force else "would compare"
     return "there" if existing.facts else "there, unproved"

@@ -119,8 +119,8 @@ class TableWeek:
         body.etag = _join([figures.etag for figures in said])
         body.last_modified = _join(["" if figures.behind else figures.last_modified for figures in said])
         body.notes, body.unknown_columns = [*self.news, *notes], tuple(self.unknown)
-        if body.last_modified and body.unless and body.unless.same(body):
-            raise Unchanged(f"the source has not changed since {body.last_modified}")
+        if body.unless and body.unless.is_of(body):
+            raise Unchanged(body.unless.say())
 
     def _ask_until_complete(self, client: Web, budget: RetryBudget) -> tuple[list[SliceFigures], list[str]]:
         """What the site says of each slice, and of what is to be said; in the middle of a release it is asked again."""
