@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mta_weekly import files
 from mta_weekly.errors import BadArgument
 
-VERSION = "0.7.0"
+VERSION = "0.8.0"
 DAY = 86_400.0  # seconds; no wait for a source is longer
 LONGEST = 30 * DAY  # nor one for a part of a backfill
 ADDRESS = re.compile(
@@ -89,6 +90,14 @@ def read_settings() -> Settings:
     Raises:
         BadArgument: a variable has a value that cannot be used; names the variable and the rule, not the value.
     """
+    dotenv = Path(str(Settings.model_config.get("env_file")))
+    try:
+        with files.open_regular(dotenv):
+            pass  # a pipe would be waited for, and what cannot be read passed over
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise BadArgument(files.say_unreadable(dotenv, error)) from None
     try:
         return Settings()
     except UnicodeDecodeError:
