@@ -139,10 +139,12 @@ class LakeWeek:
     def _publish_history(self, before: StoredObject, compared: Facts | None) -> tuple[str, int]:
         """What is to be replaced, its content and facts; returns its name and revision."""
         with self._copied(before, "history") as path:
-            facts = before.facts or compared or self._describe_unproved(path, before)
+            if before.facts:
+                facts = follow_history(self.lake, before.facts, self.budget)
+            else:
+                facts = compared or self._describe_unproved(path, before)
             if facts.bad_rows and not facts.rejected:  # before 0.8.0 there was one name for them
                 facts = facts.model_copy(update={"rejected": f"{REJECTED}/{self.key}"})
-            facts = follow_history(self.lake, facts, self.budget)
             companion = Companion.of(HISTORY, facts, facts.sha256, facts.revision)
             why = f"replaced by {'a refresh' if compared else 'a forced load'}, {self._run}"
             if not before.facts:
@@ -164,7 +166,7 @@ class LakeWeek:
             damaged = describe_file(path)
             if found.said:
                 sums = {name: getattr(damaged, name) for name in ("size", "crc32c", "sha256")}
-                return found.said.model_copy(update=sums)
+                return follow_history(self.lake, found.said.model_copy(update=sums), self.budget)
             facts = self.make_facts(damaged)
         return find_own(self.lake, facts, self.budget)
 
