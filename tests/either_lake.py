@@ -1,7 +1,9 @@
 """A lake in a folder and one in a bucket, for tests that hold of both; and another hand that puts files there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import google.cloud.storage
 import pytest
@@ -10,7 +12,7 @@ from conftest import KEY
 from gcs import Gcs
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.lake.gcs import BucketLake
-from mta_weekly.lake.objects import Lake
+from mta_weekly.lake.objects import Lake, PublishResult
 
 Put = Callable[..., None]
 
@@ -39,3 +41,18 @@ def put(lake: Lake, gcs: Gcs) -> Put:
             gcs.put("lake", key, data, metadata=standing.metadata if standing else {})
 
     return put
+
+
+@contextmanager
+def dying_at_the_object(lake: Lake) -> Iterator[None]:
+    """A run that ends when all is there but the object itself, as a process that is killed does."""
+    publish = type(lake).publish
+
+    def die(self: Lake, path: Path, key: str, *rest: Any) -> PublishResult:
+        if key == KEY:
+            raise KeyboardInterrupt
+        return publish(self, path, key, *rest)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(type(lake), "publish", die)
+        yield

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conftest import FILE, KEY, WEEK, expected, small_week
+from either_lake import dying_at_the_object
 from mta_weekly.errors import EtlError
 from mta_weekly.feeds.catalog import TURNSTILE
 from mta_weekly.feeds.weeks import Week
@@ -116,17 +117,10 @@ def test_rows_left_out_stay_with_the_object_they_were_left_out_of(run: Run, lake
 
 
 def test_rows_left_out_by_a_run_that_died_before_its_object_are_not_taken_for_those_of_another(
-    run: Run, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, lake: Lake, tmp_path: Path
 ) -> None:
-    dying, publish = run(broken(7), "dying"), type(lake).publish
-
-    def die_at_the_object(self: Lake, path: Path, key: str, *rest: Any) -> PublishResult:
-        if key == KEY:
-            raise KeyboardInterrupt
-        return publish(self, path, key, *rest)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(type(lake), "publish", die_at_the_object)
+    dying = run(broken(7), "dying")
+    with dying_at_the_object(lake):
         dying()
     assert len(companions(lake, "rejected")) == 1
     run(CLEAN, "next")()

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from conftest import FILE, KEY, expected
-from either_lake import Put
+from either_lake import Put, dying_at_the_object
 from mta_weekly.errors import EtlError
 from mta_weekly.feeds.catalog import TURNSTILE
 from mta_weekly.lake.facts import Facts
-from mta_weekly.lake.objects import Lake, PublishResult
+from mta_weekly.lake.objects import Lake
 from mta_weekly.tidy import list_litter
 from web import Answer, Web
 from week_loads import BAD, GOOD, PATIENCE, Begin
@@ -124,20 +124,12 @@ def test_an_object_that_has_lost_its_facts_finds_its_companions(begin: Begin, we
 
 
 def test_what_a_run_kept_that_died_before_it_replaced_it_is_no_revision_before_it(
-    begin: Begin, web: Web, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    begin: Begin, web: Web, lake: Lake
 ) -> None:
     web.serve(FILE, Answer(GOOD))
     begin()
-    publish = type(lake).publish
-
-    def die_at_the_object(self: Lake, path: Path, key: str, *rest: Any) -> PublishResult:
-        if key == KEY:
-            raise KeyboardInterrupt
-        return publish(self, path, key, *rest)
-
     web.serve(FILE, Answer(BAD))
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(type(lake), "publish", die_at_the_object)
+    with dying_at_the_object(lake):
         begin(force=True, allow_bad_rows=1)
     assert len(lake.find_all("history/", PATIENCE)) == 1
     lose_facts(lake)
