@@ -7,7 +7,7 @@ is missing is asked of the lake, before and after: a part is done when its weeks
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -35,16 +35,18 @@ from mta_weekly.feeds.plans import PeriodRequest, Plan, plan_weeks
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.lake.facts import Facts
 from mta_weekly.lake.objects import BLOCK, Lake
+from mta_weekly.options import Options
 from mta_weekly.orchestration.deployment_runs import await_runs, find_key, read_deployment, start_run
 from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
 from mta_weekly.orchestration.prefect_api import NO_SERVER, ask_api, log_to_api, prepare_prefect, translate_faults
-from mta_weekly.outcomes import count_noun, list_not_loaded
+from mta_weekly.outcomes import Judging, count_noun, list_not_loaded
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import LONGEST, Settings, new_york_today, read_settings
+from mta_weekly.week_status import WeekStatus, look_at_weeks
 
 log = logging.getLogger("mta.backfill")
 AGENTS = "prefect-agent"  # the type of a pool that has no workers
-SHOWN = 500  # characters of a part's reason; its flow run has all of it
+SHOWN = 2500  # characters of a part's reason, for five held weeks with their own; its flow run has all of it
 
 
 @flow(name="MTA Backfill flow", flow_run_name="{start} to {end} by {deployment}")
@@ -62,8 +64,9 @@ def backfill_flow(
 ) -> State[Any]:
     """Land every due week from start to end, in runs of a deployment of the weekly flow: one a month, or a year.
 
-    Ends Failed, naming the parts and why, unless every week is in the lake. Started again, it runs only the parts of
-    which a week is missing; a run of such a part that still waits or works is waited for, not started twice.
+    Ends Failed, naming the parts and why, unless every week is in the lake, and looks like its neighbours there or was
+    accepted, as far as the deployment's own parameter judge wants that. Started again, it runs only the parts of which
+    a week is missing; a run of such a part that still waits or works is waited for, not started twice.
 
     Args:
         deployment: name of a deployment of "MTA Batch flow"; this flow must not run in the same work pool.
@@ -91,9 +94,10 @@ def backfill_flow(
         log.info("lake: %s", parts.where)
         ours = {"feed": parts.feed.name, "lake": parts.where, "concurrency": concurrency}
         done = parts.run(ours | {"allow_bad_rows": allow_bad_rows}, timedelta(seconds=part_timeout))
+        done += map(_say, list_suspects(parts.look()))
     except EtlError as error:
         log.error(str(error))
-        return Failed(message=str(error))
+        return Failed(name="BadArgument" if isinstance(error, BadArgument) else None, message=str(error))
     done += [
         _say(Part(each.week, each.state, 1, int(each.missed), reason=each.reason))
         for each in list_not_loaded(parts.plan, parts.feed)
@@ -121,11 +125,14 @@ def rehearse_backfill(
         EtlError: the deployment is not there, or the lake cannot be read.
     """
     parts = _Parts.of(start, end, deployment, by, feed, lake)
-    present = parts.present(parts.plan.weeks)
+    status = parts.look()
     yield f"lake: {parts.where}"
     for name, weeks in parts.cut.items():
-        lacks = sum(week not in present for week in weeks)
-        yield f"{name:7}  {'would run' if lacks else 'there before':12}  {lacks} of {len(weeks)} weeks missing"
+        lacking = [status[week] for week in weeks if not status[week].facts]
+        held = sum(each.held is not None for each in lacking)
+        missing = f"{len(lacking)} of {len(weeks)} weeks missing" + (f", {held} of them held" if held else "")
+        yield f"{name:7}  {'would run' if lacking else 'there before':12}  {missing}"
+    yield from (f"{each.part:7}  {each.reason}" for each in list_suspects(status))
     yield from (f"{each.week:7}  {each.reason}" for each in list_not_loaded(parts.plan, parts.feed))
 
 
@@ -201,6 +208,16 @@ class _Parts:
         found = self.lake.find(keys, RetryBudget.of(self.settings, self.where))
         return {keys[key]: each.facts for key, each in found.items() if each.facts}
 
+    def look(self) -> dict[Week, WeekStatus]:
+        """How each week stands, beside its neighbours, those outside the range too; by the deployment's own judge.
+
+        Raises:
+            EtlError: the lake cannot be read.
+        """
+        judge: Judging = self.deployment.parameters.get("judge") or "hold"
+        options = Options(self.settings, new_york_today(), self.where, judge=judge)
+        return look_at_weeks({week: self.feed.feed_of(week) for week in self.plan.weeks}, self.lake, options)
+
     def settle(self, name: str, run: FlowRun | None, reason: str) -> Part:
         """What became of a part whose run has ended: the lake decides."""
         try:
@@ -238,6 +255,12 @@ class _Parts:
             log.warning(
                 "no worker serves the work pool %s now; start one: prefect worker start --pool '%s'", name, name
             )
+
+
+def list_suspects(status: Mapping[Week, WeekStatus]) -> list[Part]:
+    """The weeks that do not look like their neighbours, each by itself."""
+    suspects = (each.suspect for each in status.values() if each.suspect)
+    return [Part(each.week, each.state, 1, 0, each.rows, each.bytes, reason=each.reason) for each in suspects]
 
 
 def _describe_state(run: FlowRun | None) -> str:

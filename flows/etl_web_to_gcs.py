@@ -6,11 +6,10 @@ What a week is, how it is fetched, checked and published is for mta_weekly/ to k
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from mta_weekly.command.command import begin_command, run_command
@@ -23,23 +22,26 @@ from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed, State
 
 from mta_weekly.command import progress
-from mta_weekly.errors import EtlError
+from mta_weekly.errors import BadArgument, EtlError
 from mta_weekly.feeds.catalog import AUTO, Feed, FeedSequence, feed_named
-from mta_weekly.feeds.plans import PeriodRequest, Plan, is_valid, newest_due, plan_weeks
+from mta_weekly.feeds.plans import PeriodRequest, Plan, check_accept, is_valid, newest_due, plan_weeks
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.fetch.client import Hosts, Web
 from mta_weekly.fetch.from_source import find_complete_week, tells_newest
-from mta_weekly.lake.objects import BLOCK, Lake
-from mta_weekly.lake_week import LakeWeek
-from mta_weekly.load import Load, LocalWeek, Options, check_options
+from mta_weekly.lake.objects import BLOCK
+from mta_weekly.load import Load, LocalWeek
+from mta_weekly.loads import find_suspects, prepare_loads
+from mta_weekly.options import Options, check_options
 from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
 from mta_weekly.orchestration.prefect_api import log_to_api, prepare_prefect
 from mta_weekly.orchestration.rehearsal import rehearse_run
 from mta_weekly.orchestration.source_blocks import open_sources
 from mta_weekly.outcomes import (
+    Judging,
     Outcome,
     describe_missing,
     describe_not_due,
+    list_failed,
     list_not_loaded,
     sum_outcomes,
     summarize_outcomes,
@@ -123,17 +125,17 @@ def etl_web_to_local(weeks: list[str], feed: str, lake: str, options: Options) -
             log.info("%s", target)  # which bucket the block speaks of
         client = open_sources(options.settings, options.hosts, *feeds.values())
         with work_folder(options.settings.spool) as folder, client, progress.count_weeks(len(weeks)):
-            loads = _prepare_loads(feeds, target, folder, options)
+            loads = prepare_loads(feeds, target, folder, options)
             for outcome in _land(loads, client, options):
                 outcomes.append(_say(outcome))
                 progress.add_done(rows=outcome.rows)
+            suspects = {outcome.week: _say(outcome) for outcome in find_suspects(loads, outcomes)}
+            outcomes = [suspects.get(outcome.week, outcome) for outcome in outcomes]
     except EtlError as error:
+        if options.accept and isinstance(error, BadArgument):
+            return Failed(name="BadArgument", message=str(error))
         done = {outcome.week for outcome in outcomes}
-        outcomes += [
-            _say(Outcome(week.label, "failed", each.key(week), reason=str(error)))
-            for week, each in feeds.items()
-            if week.label not in done
-        ]
+        outcomes += map(_say, list_failed([week for week in weeks if week not in done], named, str(error)))
     return _end(outcomes)
 
 
@@ -153,6 +155,8 @@ def main_flow(
     allow_bad_rows: int = 0,
     dry_run: bool = False,
     refresh: bool = False,
+    accept: str = "",
+    judge: Judging = "hold",
 ) -> State[Any]:
     """Land the weeks asked for in the lake. Ends Failed, naming weeks and reasons, unless every due one is there.
 
@@ -163,30 +167,32 @@ def main_flow(
     request = PeriodRequest(year, month, day, limit_one, start, end, catch_up)
     if by_deployment and not request.newest:
         request = replace(request, catch_up=1)  # a deployment's default must not forbid a week asked of it by hand
-    refresh = refresh and not (by_deployment and force)  # nor that it is forced
+    refresh = refresh and not (by_deployment and (force or accept))  # nor that it is forced, or accepted
     try:
-        check_options(concurrency, allow_bad_rows, force, refresh)
+        check_options(concurrency, allow_bad_rows, force, refresh, accept, judge)
+        check_accept(request, accept)
         if dry_run:
-            for line in rehearse_run(feed, lake, force, refresh, **asdict(request)):
+            for line in rehearse_run(feed, lake, force, refresh, accept, judge, **asdict(request)):
                 log.info(line)
             return Completed(message="dry run, nothing touched")
         settings, run_id = read_settings(), str(runtime.flow_run.id or "")
         where = which_lake(lake, settings)
         log.info("lake: %s", where)
-        hosts = Hosts(settings.retry_wait)
-        options = Options(settings, new_york_today(), where, run_id, force, refresh, allow_bad_rows, concurrency, hosts)
+        options = Options(
+            settings, new_york_today(), where, run_id, force, refresh, allow_bad_rows, concurrency,
+            Hosts(settings.retry_wait), accept, judge,
+        )  # fmt: skip
         the_feed = feed_named(feed)
         plan, weeks = _find_weeks(request, the_feed, options)
+        outcomes = _say_not_loaded(plan, the_feed)
+        if weeks:
+            outcomes += _load_weeks(weeks, the_feed, options)
     except EtlError as error:
-        log.error(str(error))
-        return Failed(message=str(error))
-    outcomes = _say_not_loaded(plan, the_feed)
-    if weeks:
-        outcomes += _load_weeks(weeks, the_feed, options)
+        return _fail(error)
     outcomes.sort(key=lambda outcome: outcome.week)
     create_table_artifact(  # type: ignore[unused-coroutine] # done at once in a flow that is not async
         key="mta-weeks",
-        table=[asdict(each) for each in [*outcomes, sum_outcomes(outcomes, time.monotonic() - began)]],
+        table=[each.row for each in [*outcomes, sum_outcomes(outcomes, time.monotonic() - began)]],
         description=f"Lake: {where}",
     )
     ended = _end(outcomes)
@@ -223,24 +229,12 @@ def _load_weeks(weeks: list[str], feed: Feed | FeedSequence, options: Options) -
     outcomes: Any = state.result(raise_on_failure=False)
     if isinstance(outcomes, list):
         return outcomes
-    reason = str(state.message)  # nobody expected this: its traceback is in the log
-    keys = {week.label: feed.feed_of(week).key(week) for week in map(Week.named, weeks)}
-    return [Outcome(week, "failed", key, reason=reason) for week, key in keys.items()]
+    if state.name == "BadArgument":
+        raise BadArgument(str(state.message))
+    return list_failed(weeks, feed, str(state.message))  # nobody expected this: its traceback is in the log
 
 
-def _prepare_loads(feeds: dict[Week, Feed], lake: Lake, folder: Path, options: Options) -> list[Load]:
-    """A load for each week, with what is in the lake of it: one look for all."""
-    keys = [feed.key(week) for week, feed in feeds.items()]
-    present = lake.find(keys, RetryBudget.of(options.settings, options.lake))
-    loads = []
-    for week, feed in feeds.items():
-        budget = RetryBudget.of(options.settings, f"{feed.name} {week}")
-        existing = present.get(feed.key(week))
-        loads.append(Load(LakeWeek(week, feed, lake, existing, folder, budget, options.run_id), options))
-    return loads
-
-
-def _land(loads: list[Load], client: Web, options: Options) -> Iterator[Outcome]:
+def _land(loads: Sequence[Load], client: Web, options: Options) -> Iterator[Outcome]:
     """What became of each week, as it ends, in any order; so many weeks at once are in the making."""
     running: dict[Future[State[Any]], tuple[Load, Any]] = {}
     waiters = ThreadPoolExecutor(options.concurrency)  # a thread a week that does nothing but wait for its task runs
@@ -287,6 +281,11 @@ def _outcome(load: Load, local: Any, state: State[Any]) -> Outcome:
 def _say(outcome: Outcome) -> Outcome:
     log.log(logging.ERROR if outcome.missed else logging.INFO, str(outcome))
     return outcome
+
+
+def _fail(error: EtlError) -> State[Any]:
+    log.error(str(error))
+    return Failed(name="BadArgument" if isinstance(error, BadArgument) else None, message=str(error))
 
 
 def _end(outcomes: list[Outcome]) -> State[Any]:

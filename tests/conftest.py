@@ -1,5 +1,6 @@
 """What every test stands on: a machine of its own, weeks small and real, a way to run the command."""
 
+import asyncio
 import gc
 import gzip
 import os
@@ -21,7 +22,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 UNIT = ROOT / "tests" / "unit"
-SHARED = ROOT.parent / "shared" / "data"
 
 # Before Prefect is imported anywhere: its home decides where it keeps its database and profiles.
 for name in [name for name in os.environ if name.startswith(("MTA_", "PREFECT_", "GOOGLE_", "STORAGE_EMULATOR"))]:
@@ -42,6 +42,8 @@ os.environ |= {
     "MTA_RETRY_WAIT": "9",
     "MTA_SOCRATA_URL": "http://127.0.0.1:1",  # nobody; tests that need data.ny.gov start one
 }
+
+os.environ.setdefault("HOME_OF_THE_TESTS", _home.name)  # that of the first process; others are its workers
 
 gc.disable()  # what loads until all tests are collected stays
 
@@ -70,16 +72,6 @@ def expected(published: bytes) -> bytes:
     return "\n".join([",CA,UNIT,SCP,STATION,LINENAME,DIVISION,DATE,TIME,DESC,ENTRIES,EXITS", *cleaned, ""]).encode()
 
 
-def real_week(week: str) -> tuple[bytes, bytes]:
-    """A real published file and what it must become; skips where it is not at hand."""
-    if not SHARED.is_dir():
-        pytest.skip("the real weeks are not beside this project")
-    return tuple(gzip.decompress((SHARED / name.format(week)).read_bytes()) for name in NAMES)
-
-
-NAMES = ("turnstile_{}.txt.gz", "expected_{}.csv.gz")
-
-
 SEED = "SEED_OF_THE_TESTS"
 
 
@@ -101,13 +93,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name)  # end_to_end, integration, unit
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
+    global _units_alone
+    _units_alone = all(UNIT in item.path.parents for item in session.items)
     gc.freeze()
     gc.enable()
 
 
 STARTS = {"subprocess.Popen", "os.system", "os.posix_spawn", "os.fork", "os.exec"}
-_in_unit_test = False
+_in_unit_test = _units_alone = False
 
 
 def _refuse(event: str, arguments: tuple[object, ...]) -> None:
@@ -127,9 +121,17 @@ def only_our_code(request: pytest.FixtureRequest) -> Iterator[None]:
     global _in_unit_test
     _in_unit_test = UNIT in request.path.parents
     yield
-    alone = _in_unit_test and all(UNIT in item.path.parents for item in request.session.items)
     _in_unit_test = False
-    assert not (alone and "prefect" in sys.modules), "a unit test's module, or what it imports, loads Prefect"
+    assert not (_units_alone and "prefect" in sys.modules), "a unit test's module, or what it imports, loads Prefect"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def database_of_prefect() -> None:
+    """The home of these tests has a database, as after a first run, before anything asks Prefect."""
+    if not _units_alone:
+        from servers import copy_database
+
+        copy_database(Path(os.environ["PREFECT_HOME"]))
 
 
 @pytest.fixture
@@ -229,12 +231,6 @@ def wait_until(happened: Callable[[], Any], fault: str) -> Any:
     return found
 
 
-def said_by_processes(code: str, folder: Path) -> set[bytes]:
-    """What a piece of code prints in two processes that hash texts differently."""
-    seeds = ({"PYTHONHASHSEED": seed} for seed in ("1", "2"))
-    return {subprocess.check_output([sys.executable, "-c", code], cwd=folder, env=os.environ | seed) for seed in seeds}
-
-
 def content(lake: Path, key: str = KEY) -> bytes:
     """What an object in a folder lake unpacks to."""
     return gzip.decompress((lake / key).read_bytes())
@@ -288,8 +284,6 @@ async def _clean(client: Any) -> None:
 
 def ask(question: Callable[[Any], Any]) -> Any:
     """What Prefect's API answers a question that is put to a client."""
-    import asyncio
-
     from prefect.client.orchestration import get_client
 
     async def put() -> Any:

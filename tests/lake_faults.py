@@ -27,7 +27,9 @@ from mta_weekly.feeds.weeks import Week
 from mta_weekly.fetch.client import open_client
 from mta_weekly.lake.objects import Lake
 from mta_weekly.lake_week import LakeWeek
-from mta_weekly.load import Load, LocalWeek, Options
+from mta_weekly.load import Load, LocalWeek
+from mta_weekly.loads import prepare_loads
+from mta_weekly.options import Options
 from mta_weekly.outcomes import Outcome
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import Settings
@@ -110,15 +112,17 @@ class Begun:
 
 
 def begin(source: Source, lake: Lake, version: Version, way: str, run_id: str, allow_bad_rows: int = 5) -> Begun:
-    """A run of one way, "plain", "force" or "refresh", as the flow makes it."""
+    """A run of one way, "plain", "force", "refresh" or "accept", as the flow makes it."""
     folder = source.folder / run_id
     folder.mkdir(exist_ok=True)
+    options = Options(source.settings, TODAY, "", run_id, way == "force", way == "refresh", allow_bad_rows)
+    if way == "accept":
+        accepting = replace(options, accept="so it was")
+        (load,) = prepare_loads({Week.named(WEEK): TURNSTILE}, lake, folder, accepting)
+        return Begun(load, None if load.keeps else load.make(source.client, lambda chunks, _, __: chunks))
     budget = RetryBudget.of(source.settings, WEEK)
     existing = lake.find([KEY], budget).get(KEY)
-    target = LakeWeek(Week.named(WEEK), TURNSTILE, lake, existing, folder, budget, run_id)
-    force, refresh = way == "force", way == "refresh"
-    options = Options(source.settings, TODAY, "", run_id, force, refresh, allow_bad_rows)
-    load = Load(target, options)
+    load = Load(LakeWeek(Week.named(WEEK), TURNSTILE, lake, existing, folder, budget, run_id), options)
     if load.keeps:
         return Begun(load, None)
     return Begun(load, source.make(load, version))

@@ -24,7 +24,7 @@ def made(folder: Path, content: bytes = b",CA\n0,A002\n", run: str = "run-1") ->
         source_etag='"v1"',
         source_last_modified="Sat, 06 Jan 2024 12:00:00 GMT",
         source_bytes=99,
-        rows=content.count(b"\n") - 1,
+        rows=max(content.count(b"\n") - 1, 0),
         bad_rows=0,
         first_day="2023-12-30",
         last_day="2024-01-05",

@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
-from itertools import chain
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from mta_weekly.feeds.weeks import Week
 from mta_weekly.fetch.client import Token, open_client
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.lake_week import LakeWeek
-from mta_weekly.load import Load, Options
+from mta_weekly.load import Load
+from mta_weekly.options import Options
 from mta_weekly.outcomes import Outcome
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import Settings
@@ -43,6 +44,7 @@ def in_order(rows: Sequence[Row], key: Sequence[int] = KEY) -> list[Row]:
     return sorted(rows, key=lambda row: [row[at] or "" for at in key])
 
 
+AROUND = [row for n in (-1, 1) for row in ridership_week(SATURDAY + timedelta(weeks=n), 400)]
 FIRST_DAY = [row for row in in_order(WEEK) if row[0] < "2026-09-06"]
 
 
@@ -54,6 +56,11 @@ def plain(number: str) -> str:
 
 def expected(rows: Sequence[Row], columns: Sequence[tuple[str, str]] = COLUMNS) -> bytes:
     """What the object of rows in their order unpacks to, by design.md's words alone."""
+    return _write(tuple(map(tuple, rows)), tuple(columns))
+
+
+@lru_cache(maxsize=16)  # most tests want the same week
+def _write(rows: Sequence[Row], columns: Sequence[tuple[str, str]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
     writer.writerow(name.upper() for name, _ in columns)
@@ -69,8 +76,7 @@ def expected(rows: Sequence[Row], columns: Sequence[tuple[str, str]] = COLUMNS) 
 def site() -> Iterator[Soda]:
     """A data.ny.gov with the week, and with some of the weeks before and after it."""
     with Soda() as site:
-        around = (ridership_week(SATURDAY + timedelta(weeks=n), 400) for n in (-1, 1))
-        site.put(LIVE, COLUMNS, [*WEEK, *chain(*around)])
+        site.put(LIVE, COLUMNS, [*WEEK, *AROUND])
         yield site
 
 

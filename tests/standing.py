@@ -32,26 +32,32 @@ from weeks import make_week
 
 LINES = make_week(SATURDAY, rows=60).decode().splitlines(keepends=True)
 BAD = 7  # the line that is bad where one is
-COMPANIONS = ("rejected/turnstile/", "history/turnstile/")
+COMPANIONS = ("rejected/turnstile/", "held/turnstile/", "history/turnstile/")
 
 
 @dataclass(frozen=True)
 class Version:
-    """The week as it was published once: in words of its own, and with one bad row or none."""
+    """The week as it was published once: in words of its own, with one bad row or none, and with rows twice or none."""
 
     word: str = "REGULAR"
     bad: bool = False
+    twice: bool = False  # its first rows, which are enough for a week to be held
+
+    @property
+    def lines(self) -> list[str]:
+        """Of the file, the bad one as it should be."""
+        return LINES + LINES[1 : BAD - 1] * self.twice
 
     @cached_property
     def published(self) -> bytes:
         """The file."""
-        lines = ("x," * (self.bad and n == BAD) + line for n, line in enumerate(LINES, start=1))
+        lines = ("x," * (self.bad and n == BAD) + line for n, line in enumerate(self.lines, start=1))
         return "".join(lines).replace("REGULAR", self.word).encode()
 
     @cached_property
     def content(self) -> bytes:
         """What its object unpacks to."""
-        lines = (line for n, line in enumerate(LINES, start=1) if not (self.bad and n == BAD))
+        lines = (line for n, line in enumerate(self.lines, start=1) if not (self.bad and n == BAD))
         return expected("".join(lines).replace("REGULAR", self.word).encode())
 
     @property
@@ -229,8 +235,8 @@ def check_kept(before: dict[str, Seen], seen: dict[str, Seen]) -> None:
 
 
 def list_unnamed(place: Place, seen: dict[str, Seen]) -> set[str]:
-    """All in the lake that is no object, nothing that one names, no history, and none of their facts and locks."""
-    named = {KEY, *(key for key in seen if key.startswith("history/"))}
+    """All that is no object, nothing that one names, neither history nor held, and none of their facts and locks."""
+    named = {KEY, *(key for key in seen if key.startswith(("history/", "held/")))}
     named |= {seen[key].facts.rejected for key in named if key in seen}
     named |= {f"{key}.json" for key in named}
     return {name for name in place.list_files() if name not in named and not re.fullmatch(r"\.mta-etl/.*\.lock", name)}

@@ -10,14 +10,15 @@ from mta_weekly.feeds.weeks import Week
 from mta_weekly.outcomes import count_noun, count_states
 
 NAMES = {"month": "%Y-%m", "year": "%Y"}  # how a range can be cut, and what its parts are called
-STATES = ("landed", "there before", "failed", "outside", "not due")
+STATES = ("landed", "there before", "failed", "suspect", "outside", "not due")
+OF_WEEKS = ("suspect", "outside", "not due")  # those of a week by itself
 
 
 @dataclass(frozen=True)
 class Part:
     """A part of a backfill: a row of its table."""
 
-    part: str  # 2015-03, or 2015, or a week of its own that is none to load, or total
+    part: str  # 2015-03, or 2015, or a week by itself: one that is none to load, or looks wrong; or total
     state: str  # one of STATES, or how many parts ended so
     weeks: int
     missing: int  # weeks that are not in the lake, whole and with their facts
@@ -29,12 +30,12 @@ class Part:
 
     @property
     def missed(self) -> bool:
-        """Whether a week of it is not in the lake, as it should be."""
-        return self.state in ("failed", "outside")
+        """Whether a week of it is not in the lake, or does not look like one, as it should."""
+        return self.state in ("failed", "suspect", "outside")
 
     def __str__(self) -> str:
         weeks = count_noun(self.weeks, "week")
-        if self.state in ("outside", "not due"):
+        if self.state in OF_WEEKS:
             return f"{self.part}: {self.reason}"
         if self.missed:
             return f"{self.part}: {self.missing} of {weeks} not in the lake: {self.reason}"
@@ -52,14 +53,15 @@ def cut_weeks(weeks: Iterable[Week], by: str) -> dict[str, tuple[Week, ...]]:
 
 
 def count_parts(parts: list[Part]) -> str:
-    """The parts of a backfill, and its weeks that are none to load, in one line."""
+    """The parts of a backfill, and its weeks that are none to load or look wrong, in one line."""
     states = [part.state for part in parts]
-    count = len(states) - states.count("outside") - states.count("not due")
+    count = sum(state not in OF_WEEKS for state in states)
     return f"{count_noun(count, 'part')}: {count_states(states, STATES)}"
 
 
 def sum_parts(parts: list[Part], seconds: float) -> Part:
     """The last row of the table: all of them together, and how long the backfill took."""
-    weeks, missing = sum(part.weeks for part in parts), sum(part.missing for part in parts)
-    rows, size = sum(part.rows for part in parts), sum(part.bytes for part in parts)
+    others = [part for part in parts if part.state != "suspect"]  # whose weeks their parts have counted
+    weeks, missing = sum(part.weeks for part in others), sum(part.missing for part in others)
+    rows, size = sum(part.rows for part in others), sum(part.bytes for part in others)
     return Part("total", count_parts(parts), weeks, missing, rows, size, round(seconds, 1))

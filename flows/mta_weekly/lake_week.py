@@ -15,7 +15,7 @@ from mta_weekly.content.profile import WeekProfile, check_days
 from mta_weekly.errors import LakeFailed, ObjectChanged, Refused
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.weeks import Week
-from mta_weekly.lake.companions import HISTORY, REJECTED, Companion, find_own, follow_history, publish_companion
+from mta_weekly.lake.companions import HELD, HISTORY, REJECTED, Companion, find_own, follow_history, publish_companion
 from mta_weekly.lake.facts import CompanionFacts, Facts
 from mta_weekly.lake.objects import Lake, PublishResult, StoredObject
 from mta_weekly.retry import RetryBudget
@@ -47,6 +47,11 @@ class LakeWeek:
     def key(self) -> str:
         """The name of the object."""
         return self.feed.key(self.week)
+
+    @property
+    def path(self) -> Path:
+        """Where the object is made, in the work folder."""
+        return self.folder / f"{self.feed.name}-{self.week}.csv.gz"
 
     @property
     def _run(self) -> str:
@@ -89,21 +94,31 @@ class LakeWeek:
         """
         return replace(found, facts=self.lake.set_facts(self.key, found, facts, self.budget), said=None)
 
-    def publish(self, path: Path, facts: Facts, compared: Facts | None) -> PublishResult:
+    def hold(self, path: Path, facts: Facts, why: str) -> str:
+        """Keep an object aside, and the rows left out of it; returns its name.
+
+        Raises:
+            EtlError: the lake did not take it.
+        """
+        facts, now = self._name_rejected(path, facts).model_copy(update={"landed_at": ""}), utc_now()
+        own = CompanionFacts(**vars(facts), of=facts.sha256, why=why, last_seen=now, looked_at=now)
+        return publish_companion(self.lake, path, Companion.of(HELD, facts, facts.sha256), own, self.budget)
+
+    def publish(self, path: Path, facts: Facts, compared: Facts | None, by: str) -> PublishResult:
         """Publish an object after its companions: the rows left out of it, and what it replaces.
 
         Args:
             path: the object; rows left out lie beside it, at `content.convert.rejected_path`.
             compared: what is known of the object that is there, where a refresh compares: one that is the same is only
                 given its new facts.
+            by: what replaces the object that is there, in words.
 
         Raises:
             EtlError: the lake did not take it, or another run replaced the object this one was to replace.
         """
-        if facts.bad_rows:
-            facts = facts.model_copy(update={"rejected": self._publish_rejected(rejected_path(path), facts)})
+        facts = self._name_rejected(path, facts)
         try:
-            published = self._publish_object(path, facts, compared)
+            published = self._publish_object(path, facts, compared, by)
         except ObjectChanged:
             now = self.lake.find([self.key], self.budget).get(self.key)
             if now is None or not now.holds(facts):
@@ -115,16 +130,27 @@ class LakeWeek:
             found = self.set_facts(found, known)
         return PublishResult(published.state, found)
 
-    def _publish_object(self, path: Path, facts: Facts, compared: Facts | None) -> PublishResult:
+    def _name_rejected(self, path: Path, facts: Facts) -> Facts:
+        """The facts with the name of the rows left out, which lie beside the object or in the lake already."""
+        if not facts.bad_rows or facts.rejected:
+            return facts
+        return facts.model_copy(update={"rejected": self._publish_rejected(rejected_path(path), facts)})
+
+    def _publish_object(self, path: Path, facts: Facts, compared: Facts | None, by: str) -> PublishResult:
         before = self.existing
         if before is None:
             return self.lake.publish(path, self.key, facts, None, self.budget)
         if before.holds(facts) or (compared and compared.sha256 == facts.sha256):
             was = before.facts or compared or find_own(self.lake, facts, self.budget)
-            kept = {"revision": was.revision, "replaces": was.replaces, "landed_at": was.landed_at or was.loaded_at}
+            kept: dict[str, Any] = {
+                "revision": was.revision,
+                "replaces": was.replaces,
+                "landed_at": was.landed_at or was.loaded_at,
+            }
+            kept |= {"accepted": facts.accepted or was.accepted}
             kept |= {"size": before.size, "crc32c": before.crc32c}  # of the file that stays
             return PublishResult("unchanged", self.set_facts(before, facts.model_copy(update=kept)))
-        name, revision = self._publish_history(before, compared)
+        name, revision = self._publish_history(before, compared, by)
         facts = facts.model_copy(update={"replaces": name, "revision": revision + 1})
         return self.lake.publish(path, self.key, facts, before, self.budget)
 
@@ -136,7 +162,7 @@ class LakeWeek:
             path, companion, facts.model_copy(update=sums), facts.sha256, f"rows left out by {self._run}"
         )
 
-    def _publish_history(self, before: StoredObject, compared: Facts | None) -> tuple[str, int]:
+    def _publish_history(self, before: StoredObject, compared: Facts | None, by: str) -> tuple[str, int]:
         """What is to be replaced, its content and facts; returns its name and revision."""
         with self._copied(before, "history") as path:
             if before.facts:
@@ -146,13 +172,13 @@ class LakeWeek:
             if facts.bad_rows and not facts.rejected:  # before 0.8.0 there was one name for them
                 facts = facts.model_copy(update={"rejected": f"{REJECTED}/{self.key}"})
             companion = Companion.of(HISTORY, facts, facts.sha256, facts.revision)
-            why = f"replaced by {'a refresh' if compared else 'a forced load'}, {self._run}"
+            why = f"replaced by {by}, {self._run}"
             if not before.facts:
                 why += "; it had no facts that fit it"
             return self._publish_companion(path, companion, facts, facts.sha256, why), facts.revision
 
     def _publish_companion(self, path: Path, companion: Companion, facts: Facts, of: str, why: str) -> str:
-        own = CompanionFacts(**dict(facts), of=of, why=why, last_seen=_now())
+        own = CompanionFacts(**vars(facts), of=of, why=why, last_seen=utc_now())
         return publish_companion(self.lake, path, companion, own, self.budget)
 
     def _describe_unproved(self, path: Path, found: StoredObject) -> Facts:
@@ -187,7 +213,7 @@ class LakeWeek:
         return Facts(
             feed=self.feed.name,
             week=self.week.label,
-            loaded_at=(now := _now()),
+            loaded_at=(now := utc_now()),
             landed_at=now,
             flow_run_id=self.run_id,
             version=VERSION,
@@ -213,5 +239,6 @@ def _describe_damage(found: StoredObject) -> str:
     return "is in the lake, without facts that fit it, and"
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def utc_now() -> str:
+    """The time, as facts have it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,83 +1,29 @@
 """A load: one week of one feed, from its source to its verified object. Joins the wings; knows no Prefect."""
 
 import logging
-import shlex
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import httpx
-
-from mta_weekly.content.convert import convert_week, rejected_path
-from mta_weekly.content.profile import WeekProfile, check_days
-from mta_weekly.errors import (
-    BadArgument,
-    EtlError,
-    LakeFailed,
-    NotPublished,
-    ObjectChanged,
-    Refused,
-    TooManyBadRows,
-    TryAgain,
-    Unchanged,
-    Unreachable,
-)
-from mta_weekly.feeds.plans import expected_on
+from mta_weekly.content.convert import rejected_path
+from mta_weekly.content.judgement import Figures, Finding, are_alike, describe_findings
+from mta_weekly.content.profile import WeekProfile
+from mta_weekly.download import Download, Watch
+from mta_weekly.errors import LakeFailed, ObjectChanged, Unchanged
 from mta_weekly.feeds.sources import Source
-from mta_weekly.fetch.body import Body, Version
-from mta_weekly.fetch.client import Hosts, Web
-from mta_weekly.fetch.from_source import fetch_week, find_address
+from mta_weekly.feeds.weeks import Week
+from mta_weekly.fetch.body import Body
+from mta_weekly.fetch.client import Web
+from mta_weekly.held import HeldWeek
 from mta_weekly.lake.facts import Facts
 from mta_weekly.lake.objects import PublishResult, StoredObject, say_changed
-from mta_weekly.lake_week import LakeWeek, readable
+from mta_weekly.lake_week import LakeWeek, readable, utc_now
+from mta_weekly.neighbourhood import judge_new, read_figures
+from mta_weekly.options import Options
 from mta_weekly.outcomes import Outcome, count_noun, describe_differences
-from mta_weekly.settings import Settings
 
 log = logging.getLogger("mta.load")
-
-Watch = Callable[[Iterator[bytes], str, Body], Iterator[bytes]]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a run loads its weeks: made once, at its edge, and handed down.
-
-    Attributes:
-        today: New York's.
-        lake: its name, as `--lake` takes it.
-        run_id: of the flow run, for the facts.
-        force: replace an object that is there.
-        refresh: compare an object that is there with what the source has now, and replace it if it differs.
-        allow_bad_rows: how many rows of a week may be left out.
-        concurrency: how many weeks are in the making at once.
-        hosts: what the run knows of the hosts it asks.
-    """
-
-    settings: Settings
-    today: date
-    lake: str = ""
-    run_id: str = ""
-    force: bool = False
-    refresh: bool = False
-    allow_bad_rows: int = 0
-    concurrency: int = 2
-    hosts: Hosts | None = None
-
-
-def check_options(concurrency: int, allow_bad_rows: int, force: bool, refresh: bool) -> None:
-    """Refuse options that no run can have.
-
-    Raises:
-        BadArgument: with the value and the rule.
-    """
-    if concurrency < 1:
-        raise BadArgument(f"concurrency {concurrency}: must be 1 or more.")
-    if allow_bad_rows < 0:
-        raise BadArgument(f"allow_bad_rows {allow_bad_rows}: must be 0 or more.")
-    if force and refresh:
-        raise BadArgument("force and refresh: force replaces, refresh replaces what differs; give one of them.")
 
 
 @dataclass(frozen=True)
@@ -85,25 +31,33 @@ class LocalWeek:
     """A week's checked object in the work folder, and what is known of it.
 
     Attributes:
-        body: what the source said, and its name.
+        notes: what a person should hear of it.
         compared: what is known of the object that is there, where a refresh compares.
+        by: what replaces that, in words.
         began: on the monotonic clock.
     """
 
     path: Path
-    profile: WeekProfile
-    body: Body
-    source_name: str
+    facts: Facts
+    notes: tuple[str, ...]
     compared: Facts | None
+    by: str
     began: float
 
 
 @dataclass(frozen=True)
 class Load:
-    """A week of a feed on its way into a lake."""
+    """A week of a feed on its way into a lake.
+
+    Attributes:
+        known: the figures of the feed's weeks that were in the lake when the run began.
+        held: something else of the week, kept aside; looked for where a run refreshes or accepts.
+    """
 
     target: LakeWeek
     options: Options
+    known: Mapping[Week, Figures] = field(default_factory=dict)
+    held: HeldWeek | None = None
 
     @property
     def keeps(self) -> bool:
@@ -113,142 +67,104 @@ class Load:
     def make(self, client: Web, watch: Watch) -> LocalWeek | Outcome:
         """Download the week and make its checked object in the work folder; `watch` sees the bytes go by.
 
-        Where nobody answers at a source, or it does not have the week, the next one is asked. A refresh may end here,
-        with the outcome, where the source has nothing but what the lake has.
+        A refresh may end here, with the outcome, where the source has nothing but what the lake has.
 
         Raises:
             EtlError: it could not be had, or is not right; nothing of it stays.
         """
-        began, faults = time.monotonic(), list[EtlError]()
-        path = self.target.folder / f"{self.target.feed.name}-{self.target.week}.csv.gz"
+        began = time.monotonic()
         if self.target.existing:  # before anything is downloaded
             readable(self.target.key, self.target.existing)
         compared = self.target.find_existing_facts() if self.options.refresh else None
-        sources = self._list_sources()
-        for source in sources:
-            if faults:
-                log.warning("%s %s: %s; asking %s", self.target.feed.name, self.target.week, faults[-1], source.name)
-                self.target.budget.renew()
-            host = self._find_host(source)
-            try:
-                if host in client.hosts.unreachable and source is not sources[-1]:
-                    raise Unreachable(f"nobody answers at {host.decode()}")
-                profile, body = self._fetch(source, client, path, watch)
-                return LocalWeek(path, profile, body, source.name, compared, began)
-            except Unchanged as error:
-                return self._keep_existing(self.target.existing, str(error))
-            except EtlError as error:
-                path.unlink(missing_ok=True)
-                faults.append(error)
-                if isinstance(error, Unreachable):
-                    client.hosts.unreachable.add(host)  # all weeks of the run need not wait for it
-                elif not isinstance(error, NotPublished):
-                    break
-        said = "; then: ".join(map(str, faults))
-        if isinstance(faults[-1], NotPublished | Unreachable) and (others := self._list_sources_without()):
-            said += f"; {' and '.join(others)} never had this week"
-        if self.options.refresh and self.target.existing is not None:
-            said += "; what is in the lake stays"
-        raise type(faults[-1])(said) from faults[-1]
+        try:
+            profile, body, source = Download(self.target, self.options).fetch(client, watch, self.target.path)
+        except Unchanged as error:
+            return self._keep_existing(self._find_again(), str(error))
+        facts = self._make_facts(profile, body, source)
+        by = "a refresh" if compared else "a forced load"
+        return LocalWeek(self.target.path, facts, tuple(body.notes), compared, by, began)
 
-    def _list_sources(self) -> list[Source]:
-        """The sources that may have the week. What a later one has is no revision of what came from an earlier one."""
-        sources = self.target.feed.sources
-        if self.options.refresh and self.target.existing and self.target.existing.facts:
-            names = [source.name for source in sources]
-            came_from = self.target.existing.facts.source
-            sources = sources[: names.index(came_from) + 1 if came_from in names else 1]
-        return [source for source in sources if source.holds(self.target.week)]
+    def _find_again(self) -> StoredObject | None:
+        """The object that is there, which its source has again: what is held of the week is overtaken."""
+        existing = self.target.existing
+        if not (self.held and existing and existing.facts):
+            return existing
+        return self.target.set_facts(existing, existing.facts.model_copy(update={"loaded_at": utc_now()}))
 
-    def _list_sources_without(self) -> list[str]:
-        """The names of the sources that have no such week."""
-        return [source.name for source in self.target.feed.sources if not source.holds(self.target.week)]
-
-    def _find_host(self, source: Source) -> bytes:
-        address, _, _ = find_address(self.target.feed, source, self.target.week, self.options.settings).partition(" ")
-        return httpx.URL(address).netloc
-
-    def _fetch(self, source: Source, client: Web, path: Path, watch: Watch) -> tuple[WeekProfile, Body]:
-        """The week as one source has it."""
-        dialect = source.dialect_of(self.target.week)
-
-        def consume(chunks: Iterator[bytes], body: Body) -> WeekProfile:
-            watched = watch(chunks, self.target.week.label, body)
-            try:
-                profile = convert_week(
-                    watched, self.target.feed, self.target.week, path, self.options.allow_bad_rows, dialect
-                )
-            except TooManyBadRows as error:
-                raise Refused(f"{error}: {self._write_command(error.count)}") from error
-            if body.rows is not None:
-                rows = profile.rows + profile.bad_rows
-                if body.rows != rows:
-                    raise TryAgain(f"{rows:,} rows came of {body.rows:,} that were counted")
-                if body.compare and not profile.bad_rows:  # the site sums those too
-                    body.compare(profile.sums, profile.day_sums)
-            try:
-                check_days(profile, self.target.feed)
-            except Refused as error:
-                raise Refused(f"{error}; nothing loaded, try again later") from error
-            return profile
-
-        due = expected_on(self.target.feed.coverage.due_on(self.target.week), self.options.today)
-        return fetch_week(
-            client,
-            self.target.feed,
-            source,
-            self.target.week,
-            self.options.settings,
-            self.target.budget,
-            folder=self.target.folder,
-            late=f"it is expected on {due}",
-            unless=self._unless(source),
-            consume=consume,
+    def _make_facts(self, profile: WeekProfile, body: Body, source: Source) -> Facts:
+        return self.target.make_facts(
+            profile,
+            source=source.name,
+            source_url=body.url,
+            source_etag=body.etag,
+            source_last_modified=body.last_modified,
+            source_bytes=body.received,
+            unknown_columns=body.unknown_columns,
+            ended=body.ended,
+            out_of_date=body.out_of_date,
         )
-
-    def _write_command(self, bad_rows: int) -> str:
-        """What lands the week without its bad rows."""
-        day, options = self.target.week.saturday, self.options
-        again = ["--force"] if options.force else ["--refresh"] if options.refresh else []
-        period = [f"--year {day.year} --month {day.month} --day {day.day} --feed {self.target.feed.name}"]
-        lake = [f"--lake {shlex.quote(options.lake)}"] if options.lake else []
-        return " ".join(["python flows/etl_web_to_gcs.py", *period, *lake, *again, f"--allow-bad-rows {bad_rows}"])
-
-    def _unless(self, source: Source) -> Version | None:
-        """The version that the lake has already, where it came from there."""
-        facts = self.target.existing.facts if self.options.refresh and self.target.existing else None
-        if facts is None or facts.source != source.name:
-            return None
-        return Version(facts.source_url, facts.source_etag, facts.source_last_modified, facts.rows + facts.bad_rows)
 
     def publish(self, local: LocalWeek | Outcome) -> Outcome:
         """Publish the object, if one was made, after the rows left out of it, and clear the work files.
+
+        One that does not look like its neighbours is held, or lands with a warning, as the run's options say.
 
         Raises:
             EtlError: the lake did not take it, or another run replaced the object this one was to replace.
         """
         if isinstance(local, Outcome):
             return local
-        body = local.body
-        facts = self.target.make_facts(
-            local.profile,
-            source=local.source_name,
-            source_url=body.url,
-            source_etag=body.etag,
-            source_last_modified=body.last_modified,
-            source_bytes=body.received,
-            unknown_columns=body.unknown_columns,
-            out_of_date=body.out_of_date,
-        )
         try:
-            published = self.target.publish(local.path, facts, local.compared)
+            facts = self._inherit(local.facts)
+            findings = self._judge(facts, local.compared)
+            if findings and self.options.judge == "hold":
+                return self._hold(local, describe_findings(findings))
+            published = self.target.publish(local.path, facts, local.compared, local.by)
         finally:
             local.path.unlink(missing_ok=True)
             rejected_path(local.path).unlink(missing_ok=True)
-        return self._describe(local, published, facts)
+        outcome = self._describe(local, published)
+        if findings:
+            said = f"not like its neighbours: {describe_findings(findings)}"
+            log.warning("%s %s: %s", self.target.feed.name, self.target.week, said)
+            outcome = replace(outcome, reason="; ".join(filter(None, [outcome.reason, said])))
+        return outcome
 
-    def _describe(self, local: LocalWeek, published: PublishResult, facts: Facts) -> Outcome:
-        found, reasons = published.found, []
+    def _judge(self, facts: Facts, compared: Facts | None) -> list[Finding]:
+        """What is wrong with a week that would land; nothing where the lake has the same, or it is accepted."""
+        existing = self.target.existing
+        same = (existing and existing.holds_content(facts)) or (compared and compared.sha256 == facts.sha256)
+        if self.options.judge == "off" or facts.accepted or same:
+            return []
+        return judge_new(self.target.feed, facts, self.known, compared)
+
+    def _inherit(self, facts: Facts) -> Facts:
+        """What replaces an accepted week, and is like it, is accepted for the same reason."""
+        feed, before = self.target.feed, self.target.existing.facts if self.target.existing else None
+        if facts.accepted or not (before and before.accepted):
+            return facts
+        is_like = are_alike(read_figures(feed, facts), read_figures(feed, before), feed)
+        return facts.model_copy(update={"accepted": before.accepted}) if is_like else facts
+
+    def _hold(self, local: LocalWeek, said: str) -> Outcome:
+        """Keep aside a week that does not look like one."""
+        key = self.target.hold(local.path, local.facts, said)
+        stays = ["what is in the lake stays"] if self.target.existing else []
+        bad = [f"{count_noun(local.facts.bad_rows, 'bad row')} left out"] if local.facts.bad_rows else []
+        accept = self.options.write_command(self.target.feed, self.target.week, "--accept WHY")
+        told = [f"held: {said}", *bad, *local.notes, f"kept as {key}", *stays, f"if it is right: {accept}"]
+        return Outcome(
+            self.target.week.label,
+            "held",
+            self.target.key,
+            local.facts.rows,
+            local.facts.size,
+            round(time.monotonic() - local.began, 2),
+            "; ".join(told),
+        )
+
+    def _describe(self, local: LocalWeek, published: PublishResult) -> Outcome:
+        found, facts, reasons = published.found, local.facts, []
         if published.state == "there":
             other = found.facts and found.facts.flow_run_id != facts.flow_run_id
             by = f"another run {found.facts.flow_run_id}" if found.facts and other else "something else"
@@ -258,13 +174,19 @@ class Load:
             reasons.append(f"{count_noun(facts.bad_rows, 'bad row')} left out: {found.facts.rejected}")
         if local.compared and published.state == "replaced":
             reasons.append(describe_differences(local.compared, facts))
-        if local.source_name != self.target.feed.sources[0].name:
-            reasons.append(f"from {local.source_name}")
-        reasons += local.body.notes
-        rows = found.facts.rows if found.facts else facts.rows
-        seconds = round(time.monotonic() - local.began, 2)
+        if facts.source != self.target.feed.sources[0].name:
+            reasons.append(f"from {facts.source}")
+        if published.state != "there":  # they are of what was not taken
+            reasons += local.notes
         return Outcome(
-            self.target.week.label, published.state, self.target.key, rows, found.size, seconds, "; ".join(reasons)
+            self.target.week.label,
+            published.state,
+            self.target.key,
+            found.facts.rows if found.facts else facts.rows,
+            found.size,
+            round(time.monotonic() - local.began, 2),
+            "; ".join(reasons),
+            found.facts,
         )
 
     def keep(self) -> Outcome:
@@ -293,5 +215,6 @@ class Load:
         return Outcome(self.target.week.label, "failed", self.target.key, reason=reason)
 
     def _keep_existing(self, existing: StoredObject | None, reason: str = "") -> Outcome:
-        rows, size = (existing.facts.rows if existing and existing.facts else 0), existing.size if existing else 0
-        return Outcome(self.target.week.label, "there", self.target.key, rows, size, reason=reason)
+        facts, size = existing.facts if existing else None, existing.size if existing else 0
+        rows = facts.rows if facts else 0
+        return Outcome(self.target.week.label, "there", self.target.key, rows, size, reason=reason, facts=facts)

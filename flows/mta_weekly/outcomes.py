@@ -1,14 +1,19 @@
 """What became of each week, in words: for the log, the run's table and the message of its end. Knows no Prefect."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from rich.filesize import decimal
 
 from mta_weekly.feeds.catalog import Feed, FeedSequence
 from mta_weekly.feeds.plans import Plan
+from mta_weekly.feeds.weeks import Week
 from mta_weekly.lake.facts import Facts
 
-STATES = ("landed", "replaced", "unchanged", "there", "failed", "outside", "not due")
+STATES = ("landed", "replaced", "unchanged", "there", "held", "suspect", "failed", "outside", "not due")
+Judging = Literal["hold", "warn", "off"]  # what becomes of a week that does not look like its neighbours
+JUDGING: tuple[Judging, ...] = get_args(Judging)
 
 
 @dataclass(frozen=True)
@@ -22,15 +27,21 @@ class Outcome:
     bytes: int = 0  # of the object
     seconds: float = 0.0
     reason: str = ""
+    facts: Facts | None = field(default=None, repr=False)  # of the object, where the week is in the lake
 
     @property
     def missed(self) -> bool:
-        """Whether the week was asked for and is not in the lake, as it should be."""
-        return self.state in ("failed", "outside")
+        """Whether the week was asked for and is not in the lake, or does not look like one, as it should."""
+        return self.state in ("held", "suspect", "failed", "outside")
+
+    @property
+    def row(self) -> dict[str, str | int | float]:
+        """Of the run's table."""
+        return {name: value for name, value in vars(self).items() if name != "facts"}
 
     def __str__(self) -> str:
         name = self.object.removesuffix(".csv.gz").replace("/", " ")
-        if self.reason and not self.rows:
+        if self.reason and (self.missed or not self.rows):
             return f"{name}: {self.reason}"
         size = f"{self.rows:,} rows, {decimal(self.bytes)}, {self.seconds:.1f} s"
         reason = f" ({self.reason})" if self.reason else ""
@@ -81,6 +92,12 @@ def describe_differences(before: Facts, now: Facts) -> str:
 
 def _figure(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}".rstrip("0")
+
+
+def list_failed(weeks: Iterable[str], feed: Feed | FeedSequence, reason: str) -> list[Outcome]:
+    """Weeks, yyMMdd, that could not be loaded for one reason."""
+    keys = {week: feed.feed_of(Week.named(week)).key(Week.named(week)) for week in weeks}
+    return [Outcome(week, "failed", key, reason=reason) for week, key in keys.items()]
 
 
 def list_not_loaded(plan: Plan, feed: Feed | FeedSequence) -> list[Outcome]:

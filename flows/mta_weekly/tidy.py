@@ -11,8 +11,8 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from mta_weekly.feeds.catalog import Feed
-from mta_weekly.lake.companions import HISTORY, REJECTED, Companion, is_older
-from mta_weekly.lake.facts import CompanionFacts
+from mta_weekly.lake.companions import HELD, HISTORY, REJECTED, Companion, is_older, is_overtaken
+from mta_weekly.lake.facts import CompanionFacts, Facts
 from mta_weekly.lake.objects import Lake, StoredObject
 from mta_weekly.retry import RetryBudget
 from mta_weekly.spool import list_dead, remove_dead
@@ -43,7 +43,9 @@ class Litter:
 def list_litter(
     lake: Lake, feeds: Iterable[Feed], spool: Path | None, now: datetime, budget: RetryBudget
 ) -> Iterator[Litter]:
-    """What can go: rejected rows that nothing names, work files of runs that died; never what was replaced.
+    """What can go: held weeks that landed otherwise, rejected rows that nothing names, work files of runs that died.
+
+    Never what was replaced, nor what is held of a week that the lake lacks.
 
     Args:
         spool: the work folder to look through, if any.
@@ -72,34 +74,61 @@ def remove_litter(lake: Lake, litter: Litter, budget: RetryBudget) -> bool:
 
 
 def _list_unnamed(lake: Lake, feed: Feed, now: datetime, budget: RetryBudget) -> Iterator[Litter]:
-    """Rejected rows whose week has landed with other content, for two days at least, that no revision of it names."""
-    rejected: dict[str, dict[str, StoredObject]] = {}  # by week
-    for key, found in lake.find_all(f"{REJECTED}/{feed.name}/", budget).items():
-        companion = Companion.named(key)
-        if companion and companion.key == key and isinstance(found.facts, CompanionFacts):
-            rejected.setdefault(companion.week, {})[key] = found
-    if not rejected:
+    """Held weeks and rejected rows whose week has landed, and that no revision of it has or names; two days old."""
+    held, rejected = (_find_companions(lake, kind, feed, budget) for kind in (HELD, REJECTED))
+    objects = {week: f"{feed.name}/{week}.csv.gz" for week in sorted({*held, *rejected})}  # may be no week's name
+    if not objects:
         return
-    objects = {week: f"{feed.name}/{week}.csv.gz" for week in rejected}  # such a name may be no week's
     standing = lake.find(objects.values(), budget)
-    history = lake.find_all(f"{HISTORY}/{feed.name}/", budget)
-    for week, companions in sorted(rejected.items()):
-        stands = standing.get(objects[week])
+    history = _find_companions(lake, HISTORY, feed, budget)
+    for week, key in objects.items():
+        stands = standing.get(key)
         if stands is None or stands.facts is None:  # its week may still land; or nobody knows what it names
             continue
-        replaced = [found.facts for key, found in history.items() if _is_of(key, week)]
+        replaced = [found.facts for found in history.get(week, {}).values()]
         if None in replaced:
             continue
         revisions = [facts for facts in [stands.facts, *replaced] if facts]
-        named = {facts.rejected for facts in revisions}
-        contents = {facts.sha256 for facts in revisions}  # facts that were renewed may name other rows, or none
-        for key, found in sorted(companions.items()):
-            own = found.facts
-            lost = isinstance(own, CompanionFacts) and own.of not in contents and is_older(own, OLD, now)
-            if lost and key not in named:
-                yield Litter(key, "rejected rows that no object and no history names", found)
+        overtaken = _list_overtaken(held.get(week, {}), stands.facts, {facts.sha256 for facts in revisions}, now)
+        yield from overtaken
+        gone = {litter.name for litter in overtaken}
+        kept = [found.facts for name, found in held.get(week, {}).items() if name not in gone]
+        if None not in kept:
+            revisions += [facts for facts in kept if facts]
+            yield from _list_rejected(rejected.get(week, {}), revisions, now)
 
 
-def _is_of(key: str, week: str) -> bool:
-    companion = Companion.named(key)
-    return companion is not None and companion.week == week
+def _list_overtaken(held: dict[str, StoredObject], stands: Facts, contents: set[str], now: datetime) -> list[Litter]:
+    """Of the held objects of a week those that are of no use: it has landed since, and never had their content."""
+    litter = []
+    for key, found in held.items():
+        own = _read_old(key, found, now)
+        if own and own.looked_at and is_overtaken(own, stands) and own.sha256 not in contents:
+            litter.append(Litter(key, "a held week, which has landed with other content since", found))
+    return litter
+
+
+def _list_rejected(rejected: dict[str, StoredObject], revisions: list[Facts], now: datetime) -> Iterator[Litter]:
+    """Of the rejected rows of a week those that nothing names, and that are of nothing we have."""
+    named = {facts.rejected for facts in revisions}
+    contents = {facts.sha256 for facts in revisions}  # facts that were renewed may name other rows, or none
+    for key, found in rejected.items():
+        own = _read_old(key, found, now)
+        if own and own.of not in contents and key not in named:
+            yield Litter(key, "rejected rows that no object, no history and no held week names", found)
+
+
+def _read_old(key: str, found: StoredObject, now: datetime) -> CompanionFacts | None:
+    """The facts of a companion that a run of ours has made, and none has seen for two days."""
+    companion, own = Companion.named(key), found.facts
+    is_ours = companion is not None and companion.key == key
+    return own if is_ours and isinstance(own, CompanionFacts) and is_older(own, OLD, now) else None
+
+
+def _find_companions(lake: Lake, kind: str, feed: Feed, budget: RetryBudget) -> dict[str, dict[str, StoredObject]]:
+    """All companions of a kind that a feed has, by the labels of their weeks, in order."""
+    companions: dict[str, dict[str, StoredObject]] = {}
+    for key, found in sorted(lake.find_all(f"{kind}/{feed.name}/", budget).items()):
+        if companion := Companion.named(key):
+            companions.setdefault(companion.week, {})[key] = found
+    return companions

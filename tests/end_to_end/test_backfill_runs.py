@@ -13,11 +13,12 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Cancelling, Completed, Crashed
 
 import backfill
-from conftest import ask, ended, start, wait_until
+from conftest import ask, ended, small_week, start, wait_until
 from fleet import Fleet
 from mta_weekly.errors import EtlError
 from mta_weekly.orchestration import deployment_runs as runs
 from mta_weekly.orchestration.prefect_api import NO_SERVER
+from web import Answer
 
 pytest_plugins = ["fleet"]
 
@@ -81,6 +82,24 @@ def test_a_part_that_has_just_been_done_is_not_run(fleet: Fleet, monkeypatch: py
     monkeypatch.setattr(backfill, "find_key", find_key)
     assert fleet.backfill("raced", *period, part_timeout=2.0).message == "1 part: 1 there before"
     assert fleet.runs("raced") == []
+
+
+def test_a_week_that_was_there_before_and_looks_wrong_fails_it(fleet: Fleet) -> None:
+    fleet.deploy("suspect")
+    cut = b"".join(small_week(date(2015, 1, 10)).splitlines(keepends=True)[:201])
+    fleet.web.serve("/turnstile_150110.txt", Answer(cut))
+    january = ["--year", "2015", "--month", "1", "--lake", str(fleet.lake)]
+    assert ended(start(january, fleet.environment)).code == 1
+    ran = ended(fleet.command("--start", "2015-01-01", "--end", "2015-01-31", "--deployment", "suspect"))
+    said = "150110: is in the lake, and not like its neighbours: rows 200, its neighbours 500 (60 % fewer)"
+    assert ran.code == 1
+    assert [line.startswith(f"ERROR   {said}") for line in ran.lines] == [False, False, True, False]
+    assert ran.lines[-1] == "ERROR   1 part: 1 there before, 1 suspect: 150110"
+    state = fleet.backfill("suspect", date(2015, 1, 1), date(2015, 1, 31))
+    assert str(state.message).startswith(f"1 part: 1 there before, 1 suspect. {said}")
+    assert ended(start([*january, "--accept", "a blizzard"], fleet.environment)).code == 0
+    assert fleet.backfill("suspect", date(2015, 1, 1), date(2015, 1, 31)).is_completed()
+    assert fleet.runs("suspect") == []
 
 
 def test_without_a_worker_the_parts_are_named_and_do_not_stay_behind(fleet: Fleet) -> None:

@@ -149,6 +149,9 @@ def test_leftovers_are_what_is_ours_and_nobody_needs(lake: FolderLake, tmp_path:
         ".mta-etl/daily-240106.csv.gz.part",
         ".mta-etl/daily-240106.csv.gz.json.part",
         f".mta-etl/history-daily-240106-3-{digest}.csv.gz.part",
+        f".mta-etl/held-daily-240106-{digest}.csv.gz.part",
+        f".mta-etl/held-daily-240106-{digest}.csv.gz.json.part",
+        f"held/daily/240106-{digest}.csv.gz.json",
         f"rejected/daily/240106-{digest}.csv.gz.json",
         "rejected/daily/240106.csv.gz.json",
         f"history/daily/240106-3-{digest}.csv.gz.json",
@@ -161,7 +164,7 @@ def test_leftovers_are_what_is_ours_and_nobody_needs(lake: FolderLake, tmp_path:
     (lake.folder / ".mta-etl" / "daily-240106.csv.gz.lock").touch()
     assert sorted(lake.list_leftovers()) == sorted(names)
     with FileLock(lake.folder / ".mta-etl" / "daily-240106.csv.gz.lock"):
-        assert sorted(lake.list_leftovers()) == sorted(names[2:6])
+        assert sorted(lake.list_leftovers()) == sorted(names[2:9])
         assert not lake.remove_leftover(names[0])
     needed = ".mta-etl/turnstile-240106.csv.gz.json.part"
     there = ["daily/240113.csv.gz.json", f"{KEY}.json", ".mta-etl/daily-240106.csv.gz.lock"]

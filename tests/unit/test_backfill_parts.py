@@ -25,9 +25,12 @@ def test_parts_in_words() -> None:
     assert str(failed) == "2015-04: 1 of 4 weeks not in the lake: turnstile 150404: not published"
     assert str(Part("2015-05", "there before", 1, 0, 500, 6_500)) == "2015-05: there before, 1 week, 500 rows, 6.5 kB"
     assert str(outside) == "100501: outside what turnstile has published"
-    counts = "2 parts: 1 landed, 1 failed, 1 outside"
-    assert count_parts([outside, landed, failed]) == counts
-    assert sum_parts([outside, landed, failed], 40) == Part("total", counts, 9, 2, 3_500, 45_500, 40)
+    suspect = Part("150307", "suspect", 1, 0, 200, 2_600, reason="is in the lake, and not like its neighbours")
+    assert str(suspect) == "150307: is in the lake, and not like its neighbours"
+    assert [part.missed for part in (landed, failed, outside, suspect)] == [False, True, True, True]
+    counts = "2 parts: 1 landed, 1 failed, 1 suspect, 1 outside"
+    assert count_parts([outside, suspect, landed, failed]) == counts
+    assert sum_parts([outside, suspect, landed, failed], 40) == Part("total", counts, 9, 2, 3_500, 45_500, 40)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from mta_weekly.feeds.weeks import Week
 from mta_weekly.fetch.client import open_client
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.lake_week import LakeWeek
-from mta_weekly.load import Load, Options
+from mta_weekly.load import Load
+from mta_weekly.options import Options
 from mta_weekly.outcomes import Outcome
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import Settings

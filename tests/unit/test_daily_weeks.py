@@ -79,6 +79,16 @@ def test_a_mode_that_has_ended_is_said_and_one_that_ended_before_is_not_missed(t
     with Soda() as site:
         daily = Daily(site, tmp_path, rows_of({"CBD Entries": "2026-11-02", "AAR": "2026-10-23"}))
         assert daily.land() == "CBD Entries ends on 2026-11-02"
+        assert daily.load.facts(DAILY, SATURDAY)["ended"] == ["AAR", "CBD Entries"]
+        assert daily.land(WEEKS[1]) == "AAR ends on 2026-10-23"
+        assert daily.load.facts(DAILY, WEEKS[1])["ended"] == ["AAR"]
+
+
+def test_a_mode_that_lacks_a_day_for_good_has_not_ended(tmp_path: Path) -> None:
+    with Soda() as site:
+        daily = Daily(site, tmp_path, [row for row in rows_of({}) if (row[0] or "")[:10] + row[1] != "2026-11-02Bus"])
+        assert daily.land() == "Bus has no rows of 2026-11-02"
+        assert daily.load.facts(DAILY, SATURDAY)["ended"] == []
 
 
 def test_a_mode_that_is_late_by_more_than_a_week_holds_up_every_week_after(tmp_path: Path) -> None:

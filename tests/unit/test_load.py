@@ -20,7 +20,8 @@ from mta_weekly.fetch.client import open_client
 from mta_weekly.lake.facts import CompanionFacts
 from mta_weekly.lake.objects import Lake, PublishResult
 from mta_weekly.lake_week import LakeWeek
-from mta_weekly.load import Load, Options
+from mta_weekly.load import Load
+from mta_weekly.options import Options
 from mta_weekly.outcomes import Outcome
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import Settings

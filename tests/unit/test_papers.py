@@ -8,6 +8,8 @@ import pytest
 
 from conftest import ROOT
 from mta_weekly.command.flags import backfill_parser, watch_parser, weekly_parser
+from mta_weekly.content.judgement import DOUBLED, HOUR_FLOOR
+from mta_weekly.feeds.catalog import DAILY, RIDERSHIP, TURNSTILE
 from mta_weekly.lake.facts import Facts
 from mta_weekly.settings import VERSION, Settings
 from papers import MANUAL, PAGES, commands
@@ -64,6 +66,21 @@ def test_the_entry_in_the_docs_is_that_of_the_feed() -> None:
     (entry,) = re.findall(r"^DAILY = Feed\(.*?^\)\n", code, re.M | re.S)
     assert entry in docs
     assert entry.count("\n") <= 15
+
+
+def test_the_floors_in_the_docs_are_those_of_the_feeds() -> None:
+    norms = [feed.norms for feed in (TURNSTILE, RIDERSHIP, DAILY)]
+    table = {
+        "rows of the week": [each.rows for each in norms],
+        "different turnstiles, station complexes, modes": [each.keys for each in norms],
+        "rows of each mode": [each.series and each.each for each in norms],
+        "rows of each day": [each.day for each in norms],
+        "rows of each hour of the day": [each.hour and HOUR_FLOOR for each in norms],
+        "doubled keys, of all rows": [DOUBLED] * len(norms),
+    }
+    for figure, floors in table.items():
+        cells = "".join(f" {100 * floor:g} % |" if floor else " |" for floor in floors)
+        assert f"\n| {figure} |{cells}\n" in PAGES["docs/lake.md"]
 
 
 def test_the_commands_of_the_flows_are_whole() -> None:

@@ -4,6 +4,7 @@ import gzip
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from hourly import ridership_week
 from mta_weekly.errors import GaveUp, NotPublished, Refused, SourceFailed
 from mta_weekly.feeds.catalog import RIDERSHIP
 from mta_weekly.feeds.weeks import Week
+from mta_weekly.fetch.from_source import find_complete_week
 from mta_weekly.retry import RetryBudget
 from socrata_weeks import (
     FIRST_DAY,
@@ -21,6 +23,7 @@ from socrata_weeks import (
     ROWS,
     SATURDAY,
     SITE,
+    TODAY,
     WEEK,
     Loads,
     asked,
@@ -76,19 +79,27 @@ def test_rows_that_did_not_come_are_asked_for_again(load: Loads, site: Soda, fau
 
 
 @pytest.mark.parametrize("fault", {**PASSING, **OF_ROWS})
-def test_a_fault_that_stays_is_named_and_nothing_is_published(load: Loads, site: Soda, fault: str) -> None:
+def test_a_fault_that_stays_is_named_and_nothing_is_published(site: Soda, tmp_path: Path, fault: str) -> None:
+    load = Loads(site, tmp_path, retry_wait=0.4)
     site.fail(Fault(**{**vars({**PASSING, **OF_ROWS}[fault]), "on": ".csv", "times": 99}))
     if fault in ("cut in the middle", "cut after the last row", "ended early"):  # each answer brings more of it
         assert load().rows == ROWS
         assert load.content() == expected(in_order(WEEK))
         return
-    why = "nothing came that could be kept for 1 s (MTA_RETRY_WAIT)" if fault in BUSY else "5 attempts"
+    why = "nothing came that could be kept for 0.4 s (MTA_RETRY_WAIT)" if fault in BUSY else "5 attempts"
     with pytest.raises(GaveUp, match=rf"gave up.* {re.escape(why)}, try again later$") as gave_up:
         load()
     if "with 200" in fault:
         assert "where data was asked for" in str(gave_up.value)
     assert load.objects == []
     assert list(load.folder.glob("*.gz")) == []
+
+
+@pytest.mark.parametrize("last", ["1926-11-07", "9999-12-31T23:00", "0001-01-01", "2018-05-26", "1950-06-01"])
+def test_a_time_that_cannot_be_is_no_newest_week(load: Loads, site: Soda, last: str) -> None:
+    site.fail(Fault(on="max(transit_timestamp) as last", body=f'[{{"last":"{last}"}}]'.encode()))
+    with pytest.raises(SourceFailed, match=r"newest row is of .*, which cannot be"):
+        find_complete_week(load.client, RIDERSHIP, load.settings, RetryBudget.of(load.settings, ""), TODAY)
 
 
 def test_a_body_that_breaks_off_goes_on_after_its_last_whole_row(load: Loads, site: Soda) -> None:
@@ -184,7 +195,7 @@ def test_an_answer_that_does_not_end_is_left(load: Loads, site: Soda) -> None:
             received.append(len(chunk))
             yield chunk
 
-    assert part.make(load.client, watch).profile.rows == ROWS
+    assert part.make(load.client, watch).facts.rows == ROWS
     assert sum(received) < 3 * len(header + b"".join(rows))
 
 

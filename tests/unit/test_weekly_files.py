@@ -5,19 +5,21 @@ import gzip
 import hashlib
 import io
 import zlib
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from conftest import expected, real_week
+from conftest import expected
 from mta_weekly.checksums import crc32c_of
 from mta_weekly.content.convert import convert_week, examine_object, rejected_path
 from mta_weekly.content.profile import WeekProfile
 from mta_weekly.errors import Refused
 from mta_weekly.feeds.catalog import TURNSTILE
 from mta_weekly.feeds.weeks import Week
+from real_weeks import real_week
 from weekly_files import BIG, PAGE, SMALL, WEEK, Load, blank_lines, published, read, row
 from weeks import make_week
 
@@ -44,14 +46,19 @@ def test_what_is_known_of_an_object_is_true(tmp_path: Path) -> None:
     packed = path.read_bytes()
     unpacked = gzip.decompress(packed)
     rows = list(csv.DictReader(io.StringIO(unpacked.decode())))
+    days, hours = Counter(row["DATE"] for row in rows), Counter(row["TIME"][:2] for row in rows)
 
     assert unpacked == expected(BIG)
     assert content == WeekProfile(
-        rows=60_000,
+        rows=25_000,
         bad_rows=0,
         first_day="2023-12-30",
         last_day="2024-01-05",
-        days=7,
+        day_rows=tuple(days[f"{day:%m/%d/%Y}"] for day in Week.named(WEEK).days),
+        hour_rows=tuple(hours[f"{hour:02}"] for hour in range(24)),
+        keys=len({(row["CA"], row["UNIT"], row["SCP"]) for row in rows}),
+        doubled_keys=0,
+        series_rows={},
         size=len(packed),
         crc32c=crc32c_of(path),
         sha256=hashlib.sha256(unpacked).hexdigest(),

@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import Any
 
 from mta_weekly.command.console import show_lines
-from mta_weekly.command.flags import LANDED, NOT_LANDED, parse_flags
+from mta_weekly.command.flags import BAD_ARGUMENT, LANDED, NOT_LANDED, parse_flags
 from mta_weekly.command.interrupts import ENDS, Interrupts
-from mta_weekly.errors import EtlError, to_one_line
+from mta_weekly.errors import BadArgument, EtlError, to_one_line
 from mta_weekly.lake.objects import BLOCK
 from mta_weekly.settings import read_settings
 
@@ -87,7 +87,7 @@ def _end_well(run: Callable[[Interrupts], int]) -> int:
         return NOT_LANDED
     except EtlError as error:
         print(to_one_line(error), file=sys.stderr)
-        return NOT_LANDED
+        return BAD_ARGUMENT if isinstance(error, BadArgument) else NOT_LANDED
     except BrokenPipeError:  # the reader of a listing has seen enough, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return LANDED
@@ -121,6 +121,8 @@ def _run(flow: Callable[..., Any], parameters: dict[str, Any], interrupts: Inter
             raise KeyboardInterrupt
     if "encountered an exception" in (state.message or ""):  # Prefect's words for one that nobody expected
         print(f"the run failed: {to_one_line(state.message)}", file=sys.stderr)
+    if state.name == BadArgument.__name__:
+        return BAD_ARGUMENT
     return LANDED if state.is_completed() else NOT_LANDED
 
 

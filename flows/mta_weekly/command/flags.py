@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 from mta_weekly import backfill_parts
 from mta_weekly.errors import BadArgument
 from mta_weekly.feeds.catalog import AUTO, CHOICES, FEEDS, feed_named
-from mta_weekly.feeds.plans import PeriodRequest, plan_weeks
+from mta_weekly.feeds.plans import PeriodRequest, check_accept, plan_weeks
 from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK, check_name
+from mta_weekly.outcomes import JUDGING
 from mta_weekly.settings import LONGEST, VERSION, new_york_today, read_settings
 
 LAKE = f"a folder, or {BLOCK}NAME of a block"
@@ -37,7 +38,8 @@ def weekly_parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="etl_web_to_gcs.py",
         description="Land weekly public data in the lake. Without a period: the newest week.",
-        epilog="Exit code 0: every due week asked for is in the lake. 1: some is not. 2: bad arguments.",
+        epilog="Exit code 0: every due week asked for is in the lake. 1: some is not, or does not look like its "
+        "neighbours. 2: bad arguments.",
     )
     week = parser.add_argument_group("which weeks")
     week.add_argument("--year", type=int, default=0, metavar="Y", help="every due Saturday of the year")
@@ -67,6 +69,20 @@ def weekly_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="load weeks that are there again, damaged ones too, and replace them; they go to history/",
     )
+    again.add_argument(
+        "--accept",
+        type=lambda text: text or " ",  # nothing is no reason
+        default=argparse.SUPPRESS,
+        metavar="WHY",
+        help="land weeks that are held as they are, and keep why; asks nothing of a source",
+    )
+    how.add_argument(
+        "--judge",
+        choices=JUDGING,
+        default="hold",
+        help="what becomes of a week that does not look like its neighbours: held, landed with a warning, or nothing; "
+        "default %(default)s",
+    )
     return parser
 
 
@@ -76,7 +92,8 @@ def backfill_parser() -> argparse.ArgumentParser:
         prog="backfill.py",
         description="Land years of weeks by many machines: runs of a deployment of the weekly flow, one a month or a "
         "year, which the workers of its pool share. Parts whose weeks are in the lake are not run.",
-        epilog="Exit code 0: every due week of the range is in the lake. 1: some is not. 2: bad arguments.",
+        epilog="Exit code 0: every due week of the range is in the lake. 1: some is not, or does not look like its "
+        "neighbours. 2: bad arguments.",
     )
     what = parser.add_argument_group("which weeks")
     what.add_argument(
@@ -109,9 +126,10 @@ def watch_parser() -> argparse.ArgumentParser:
     tidy = commands.add_parser(
         "tidy",
         help="list what nothing names or needs; with --yes remove it",
-        description="List rejected rows that no object and no history names and no run has had for two days, and what "
-        "runs that died left in the lake and, without --feed, in the work folder; with --yes, remove it. What was "
-        "replaced is never removed.",
+        description="List held weeks that have landed with other content since, rejected rows that no object, no "
+        "history and no held week names, both where no run has had them for two days, and what runs that died left in "
+        "the lake and, without --feed, in the work folder; with --yes, remove it. What was replaced is never removed, "
+        "nor what is held of a week that the lake lacks.",
         epilog="Exit code 0: all is listed, or removed. 1: the lake failed, or something stays. 2: bad arguments.",
     )
     tidy.add_argument("--lake", metavar="WHERE", help=f"{LAKE}; default: {DEFAULT_LAKE}")
@@ -139,7 +157,9 @@ def parse_flags(the_parser: argparse.ArgumentParser, arguments: Sequence[str]) -
         settings = read_settings()
         check_name(given["lake"] or settings.lake)
         if "command" not in given:
-            plan_weeks(PeriodRequest.among(given), feed_named(given["feed"]), new_york_today())
+            request = PeriodRequest.among(given)
+            check_accept(request, given.get("accept", ""))
+            plan_weeks(request, feed_named(given["feed"]), new_york_today())
     except BadArgument as error:
         the_parser.error(str(error))
     return given

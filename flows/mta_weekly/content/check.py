@@ -39,7 +39,7 @@ class WeekValidator:
         self.dialect = published or feed.dialect
         self.numbered = feed.tidied and not published
         self.judge = RowJudge(feed, week, self.dialect, self.numbered)
-        self.tally, self.bad = Tally(feed), list[BadRow]()
+        self.tally, self.bad = Tally(feed, week, self.dialect.ordered), list[BadRow]()
         self.line = 0  # lines seen
         self._head, self._last_count, self._last_time = "", b"", ""
 
@@ -77,8 +77,8 @@ class WeekValidator:
             self._check_numbers(rows.good)
         if not rows.good.num_rows:
             return None
-        self.tally.days |= rows.days
-        good = self._rename_columns(rows.good)
+        good = self._rename_columns(rows)
+        self.tally.figures.add(good, rows.codes)
         for day, part in self._cut_days(good, rows):
             self.tally.add(part, day)
         return good
@@ -119,14 +119,15 @@ class WeekValidator:
         """What to raise for a body that broke: a source is asked again, an object stays what it is."""
         return BrokenBody(message) if self.published else Refused(message)
 
-    def _rename_columns(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """Rows as later weeks have them: days written as in the lake, and columns that an old form lacks empty."""
+    def _rename_columns(self, rows: JudgedRows) -> pa.RecordBatch:
+        """Good rows as later weeks have them: days written as in the lake, and columns that an old form lacks empty."""
         name, written = self.feed.day
-        found = dict(zip(self.judge.names, rows.columns, strict=True))
+        found = dict(zip(self.judge.names, rows.good.columns, strict=True))
         if written != self.dialect.day:
-            found[name] = decode(change_texts(rows[name].dictionary_encode(), self._rewrite_days))
+            found[name] = decode(change_texts(rows.codes[name], self._rewrite_days))
+            rows.codes[name] = found[name].dictionary_encode()
         if self.judge.legacy:
-            empty = pa.repeat(NOTHING, rows.num_rows)
+            empty = pa.repeat(NOTHING, rows.good.num_rows)
             found = {column: found.get(column, empty) for column in self.feed.columns}
         return pa.RecordBatch.from_arrays(list(found.values()), list(found))
 

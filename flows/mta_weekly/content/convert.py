@@ -80,7 +80,7 @@ def describe_file(path: Path) -> WeekProfile:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     size, crc32c = path.stat().st_size, crc32c_of(path)
-    return WeekProfile(0, 0, "", "", 0, size, crc32c, sha256, empty={}, sums={})
+    return WeekProfile(0, 0, "", "", (), (), 0, 0, {}, size, crc32c, sha256, empty={}, sums={})
 
 
 def _measure(path: Path) -> dict[str, Any]:

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mta_weekly.content.csv_tables import NOTHING
+from mta_weekly.content.figures import FigureTally
 from mta_weekly.errors import Refused
 from mta_weekly.feeds.catalog import Feed
-from mta_weekly.feeds.weeks import DAYS
+from mta_weekly.feeds.weeks import DAYS, Week
 
 SHOWN = 5  # bad rows shown in an error
 
@@ -37,10 +38,14 @@ class WeekProfile:
         rows: rows written, without the header.
         bad_rows: rows left out.
         first_day, last_day: of the rows, as ISO dates.
-        days: how many of the week's seven days have rows.
+        day_rows: rows of each of the week's seven days.
+        hour_rows: rows of each hour of the day, of all days together; none where a row is of a whole day.
+        keys: different turnstiles, station complexes or modes: what the feed's entry counts.
+        doubled_keys: rows whose key another row has had, but for the hour that the clock repeats.
+        series_rows: rows of each value of the column that the feed's entry follows.
         size, crc32c: of the gzip, in bytes and in base64 as GCS writes it.
         sha256: of the unpacked content, in hex.
-        empty: how many values are empty, of each column that has such.
+        empty: how many values are empty, of each column that has such, those of the key among them.
         sums: of the columns that the feed sums.
         day_sums: those of each day, where rows came in the order of their time.
     """
@@ -49,7 +54,11 @@ class WeekProfile:
     bad_rows: int
     first_day: str
     last_day: str
-    days: int
+    day_rows: tuple[int, ...]
+    hour_rows: tuple[int, ...]
+    keys: int
+    doubled_keys: int
+    series_rows: dict[str, int]
     size: int
     crc32c: str
     sha256: str
@@ -64,16 +73,17 @@ def check_days(profile: WeekProfile, feed: Feed) -> None:
     Raises:
         Refused: a day has no rows, though the feed's entry says that each has some.
     """
-    if feed.every_day and profile.days < DAYS:
-        raise Refused(f"a partial week: rows of {profile.days} day{'s' * (profile.days != 1)} only, expected {DAYS}")
+    days = sum(rows > 0 for rows in profile.day_rows)
+    if feed.every_day and days < DAYS:
+        raise Refused(f"a partial week: rows of {days} day{'s' * (days != 1)} only, expected {DAYS}")
 
 
 class Tally:
     """The figures of the rows so far."""
 
-    def __init__(self, feed: Feed) -> None:
-        self.feed, self.rows, self.bad_rows = feed, 0, 0
-        self.days: set[date] = set()
+    def __init__(self, feed: Feed, week: Week, ordered: bool) -> None:
+        self.feed, self.week, self.rows, self.bad_rows = feed, week, 0, 0
+        self.figures = FigureTally(feed, week, ordered)
         self.empty: Counter[str] = Counter()
         self.sums: defaultdict[str, float] = defaultdict(float)
         self.day_sums: defaultdict[date, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
@@ -100,9 +110,10 @@ class Tally:
 
     def summarize(self, file_sums: dict[str, Any]) -> WeekProfile:
         """All figures, with the sums of the file; of one row at least."""
-        days = sorted(self.days)
+        figures = self.figures.summarize()
+        days = [day for day, rows in zip(self.week.days, figures["day_rows"], strict=True) if rows]
         return WeekProfile(
-            self.rows, self.bad_rows, str(days[0]), str(days[-1]), len(days), **file_sums,
+            self.rows, self.bad_rows, str(days[0]), str(days[-1]), **figures, **file_sums,
             empty={name: count for name, count in self.empty.items() if count},
             sums={name: int(total) if float(total).is_integer() else total for name, total in self.sums.items()},
             day_sums={day: dict(sums) for day, sums in self.day_sums.items()},

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mta_weekly import csv_rows
 from mta_weekly.content.csv_tables import (
@@ -37,6 +36,7 @@ class JudgedRows:
 
     Attributes:
         good: as text, numbers without a fraction that says nothing.
+        codes: their days and times of the day, each different text once.
         days: of the good ones.
         bad: in the order of their lines.
         foreign: the line and the day of the first row that is right, but of another week.
@@ -44,6 +44,7 @@ class JudgedRows:
     """
 
     good: pa.RecordBatch
+    codes: dict[str, pa.DictionaryArray]
     days: set[date]
     bad: list[BadRow]
     foreign: tuple[int, str] | None = None
@@ -98,9 +99,11 @@ class RowJudge:
         faults = self._find_faults(columns)
         foreign = self._find_foreign(columns[self.feed.day[0]], faults)
         batch = pa.RecordBatch.from_arrays([decode(column) for column in columns.values()], self.names)
+        times = (self.feed.day[0], *self.feed.clocks)
         if not (misfits or faults or foreign is not None):
-            days = self._read_days(columns[self.feed.day[0]].dictionary)
-            return JudgedRows(batch, days, bad, ends_bad=_is_after(bad, rows))
+            codes = {name: columns[name] for name in times}
+            days = self._read_days(codes[self.feed.day[0]].dictionary)
+            return JudgedRows(batch, codes, days, bad, ends_bad=_is_after(bad, rows))
         rows = rows or self._split(block, before)[0]
         kept = [n for n in range(len(rows)) if n not in misfits]  # which of them each row of the batch is
         wrong = {n: self._describe_misfit(*rows[n], fields) for n, fields in misfits.items()}
@@ -109,7 +112,8 @@ class RowJudge:
         bad = sorted([*bad, *(wrong[n] for n in sorted(wrong))], key=lambda row: row.line)
         first = None if foreign is None else (rows[kept[foreign]][0], batch[self.feed.day[0]][foreign].as_py())
         good = batch.filter(make_mask(n not in faults for n in range(batch.num_rows)))
-        return JudgedRows(good, self._read_days(pc.unique(good[self.feed.day[0]])), bad, first, ends_bad)
+        codes = {name: good[name].dictionary_encode() for name in times}
+        return JudgedRows(good, codes, self._read_days(codes[self.feed.day[0]].dictionary), bad, first, ends_bad)
 
     def _parse(self, block: bytes, before: int) -> tuple[pa.RecordBatch, dict[int, int], list[Row], list[BadRow]]:
         """The rows with the right number of fields, and those with another; told apart by hand where they must be."""

@@ -35,6 +35,33 @@ class Coverage:
 
 
 @dataclass(frozen=True)
+class Norms:
+    """What the weeks of a feed have in common, and by how much one may fall short of its neighbours, in shares of 1.
+
+    Attributes:
+        key: the columns that name a row: its day, its time where there is one, and at least one that says of what.
+        noun: what its names are, in words: the key without its time.
+        counted: the column whose different values are the week's keys; without one, the names are.
+        hour: where the hour of a row is: the column of its day or a clock, and where in its text the two digits begin.
+            None where a row is of a whole day.
+        rows: of the week; `keys` likewise.
+        day: the rows of a day of the week.
+        series: the column whose values are followed each by itself, where there is one: each goes on, or has ended.
+        each: the rows of one of these.
+    """
+
+    key: tuple[str, ...]
+    noun: str
+    counted: str = ""
+    hour: tuple[str, int] | None = None
+    rows: float = 0.05
+    keys: float = 0.05
+    day: float = 0.4
+    series: str = ""
+    each: float = 0.5
+
+
+@dataclass(frozen=True)
 class Feed:
     """One weekly public data set.
 
@@ -49,6 +76,7 @@ class Feed:
         tidied: whether the object has a row number first, and values without blanks around them; else it has every
             value as it was published.
         every_day: whether each of a week's seven days has rows; a week of fewer is then a part of one.
+        norms: what its weeks are judged by; without them, by their form alone.
         replaced_by: for a retired feed, where the data goes on.
     """
 
@@ -63,6 +91,7 @@ class Feed:
     summed: tuple[str, ...] = ()
     tidied: bool = False
     every_day: bool = True
+    norms: Norms | None = None
     replaced_by: str | None = None
 
     def key(self, week: Week) -> str:
@@ -144,6 +173,8 @@ TURNSTILE = Feed(
     clocks=("TIME",),
     summed=("ENTRIES", "EXITS"),
     tidied=True,
+    # In 2023 and 2024 its weeks had 250,806 to 253,587 rows, and every day and hour its share of them.
+    norms=Norms(("CA", "UNIT", "SCP", "DATE", "TIME"), "turnstiles", hour=("TIME", 0), day=0.2),
     replaced_by="ridership (hourly, on data.ny.gov)",
 )  # fmt: skip
 
@@ -171,6 +202,13 @@ RIDERSHIP = Feed(
             step=HOUR,
         ),
     ),
+    # Hours without riders have no rows: holidays and seasons show, and a year has weeks of 350,000 and 620,000. A week
+    # that lacks its last tenth lacks two thirds of a day; a storm takes less than half of one.
+    norms=Norms(
+        ("TRANSIT_TIMESTAMP", "STATION_COMPLEX_ID", "PAYMENT_METHOD", "FARE_CLASS_CATEGORY"),
+        "station complexes", counted="STATION_COMPLEX_ID", hour=("TRANSIT_TIMESTAMP", 11), rows=0.4,
+        day=0.5, series="TRANSIT_MODE",
+    ),
 )  # fmt: skip
 
 DAILY = Feed(
@@ -185,6 +223,8 @@ DAILY = Feed(
     sources=(
         Table((DataSet("sayj-mze2", date(2020, 3, 1)),), time="date", key=("date", "mode"), step=DAY, series="mode"),
     ),
+    # A row a day of each mode: a day that lacks is a seventh of a mode. Of nine modes some may end, which is no fault.
+    norms=Norms(("DATE", "MODE"), "modes", counted="MODE", rows=0.4, keys=0.4, series="MODE", each=0.1),
 )
 
 FEEDS = {feed.name: feed for feed in (TURNSTILE, RIDERSHIP, DAILY)}

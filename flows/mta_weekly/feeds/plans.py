@@ -13,6 +13,8 @@ from mta_weekly.errors import BadArgument
 from mta_weekly.feeds.catalog import Coverage, Feed, FeedSequence
 from mta_weekly.feeds.weeks import LAST_DAY, WEEK, Week, list_weeks
 
+LONGEST_WHY = 200  # bytes of a reason, which the facts keep
+
 
 @dataclass(frozen=True)
 class PeriodRequest:
@@ -112,6 +114,18 @@ def plan_weeks(request: PeriodRequest, feed: Feed | FeedSequence, today: date, c
         not_due=tuple(week for week in inside if due[week] > today),
         outside=tuple(week for week in found if week not in due),
     )
+
+
+def check_accept(request: PeriodRequest, accept: str) -> None:
+    """Refuse to accept weeks that nobody has named, or without a reason that the facts can keep.
+
+    Raises:
+        BadArgument: with the rule.
+    """
+    if accept and request.newest:
+        raise BadArgument("accept: name the week, by year, month and day, or weeks, by start and end.")
+    if accept and (not accept.strip() or not accept.isprintable() or len(accept.encode()) > LONGEST_WHY):
+        raise BadArgument(f"accept: say why, in one line of up to {LONGEST_WHY} bytes.")
 
 
 def _find_weeks(request: PeriodRequest, feed: Feed | FeedSequence, today: date) -> list[Week]:

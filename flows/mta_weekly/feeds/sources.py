@@ -93,6 +93,10 @@ class WeeklyFile:
         """Whether the week may be there."""
         return True
 
+    def name_data(self, week: Week) -> str:
+        """What the week is a part of, besides its source: of nothing else."""
+        return ""
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -157,6 +161,10 @@ class Table:
     def complete_week(self, last: datetime) -> Week:
         """The newest week that is whole where the newest row is of that time."""
         return Week.on_or_before((last + self.step).date())
+
+    def name_data(self, week: Week) -> str:
+        """What the week is a part of: the data set that has its last day."""
+        return self.parts(week)[-1][0].id if self.holds(week) else ""
 
     def grows(self, week: Week) -> bool:
         """Whether the week is in a data set that still grows."""

@@ -41,6 +41,7 @@ class Body:
         compare: raises TryAgain where sums, those of all rows and those of each day, are not what the source said.
         out_of_date: whether it comes from a copy that is behind.
         unknown_columns: those the source has and the feed does not know.
+        ended: series that it had once, and that the source says have ended.
         notes: what a person should hear of it.
         wire: bytes as they came.
         received: bytes, unpacked.
@@ -58,6 +59,7 @@ class Body:
     compare: Callable[[Sums, Mapping[date, Sums]], None] | None = None
     out_of_date: bool = False
     unknown_columns: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     resumable: bool = False
     wire: int = 0

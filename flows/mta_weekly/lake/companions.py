@@ -1,7 +1,7 @@
 """Companions: side objects of a week, named by their content, created once, never written over.
 
-Rows that were left out of an object, and what was replaced. Knows no feed, no source and no work folder but the file it
-is handed.
+Rows that were left out of an object, weeks that are held, and what was replaced. Knows no feed, no source and no work
+folder but the file it is handed.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from mta_weekly.lake.facts import COMPANION, DIGEST, CompanionFacts, Facts
 from mta_weekly.lake.objects import Lake, StoredObject
 from mta_weekly.retry import RetryBudget
 
-REJECTED, HISTORY = "rejected", "history"  # kinds
+REJECTED, HELD, HISTORY = "rejected", "held", "history"  # kinds
 SEEN_ANEW = timedelta(days=1)  # after which it is noted that one was seen again; litter is older
 
 
@@ -24,7 +24,7 @@ class Companion:
 
     Attributes:
         digest: the first digits of the sha256 of its content; of what cannot be unpacked, of the file.
-        revision: of the object that was replaced; 0 for rejected rows.
+        revision: of the object that was replaced; 0 for others.
     """
 
     kind: str
@@ -70,6 +70,10 @@ def _note_seen(lake: Lake, key: str, found: StoredObject, facts: CompanionFacts,
         if not found.holds(facts):
             raise LakeFailed(f"{key}: something else stands under this name; look at it, move it away, run again")
         lake.set_facts(key, found, facts, budget)
+    elif facts.looked_at:
+        if facts.looked_at > said.looked_at:
+            own = {"size": said.size, "crc32c": said.crc32c}  # of the file that stays
+            lake.set_facts(key, found, facts.model_copy(update=own), budget)
     elif said.of != facts.of or is_older(said, SEEN_ANEW, datetime.fromisoformat(facts.last_seen)):
         again = {"of": facts.of, "why": facts.why, "last_seen": facts.last_seen}
         lake.set_facts(key, found, said.model_copy(update=again), budget)
@@ -78,12 +82,17 @@ def _note_seen(lake: Lake, key: str, found: StoredObject, facts: CompanionFacts,
 
 
 def is_older(facts: CompanionFacts, than: timedelta, now: datetime) -> bool:
-    """Whether nobody has seen a companion for so long."""
+    """Whether nobody has seen a companion, or found a held week so at its source, for so long."""
     try:
-        seen = datetime.fromisoformat(facts.last_seen)
+        seen = datetime.fromisoformat(facts.looked_at or facts.last_seen)
     except ValueError:
         return False
     return now - seen.replace(tzinfo=seen.tzinfo or UTC) > than
+
+
+def is_overtaken(held: CompanionFacts, stands: Facts) -> bool:
+    """Whether a week has landed, or its source was found to have what stands, since it was held."""
+    return held.looked_at < max(stands.landed_at, stands.loaded_at)
 
 
 def find_own(lake: Lake, facts: Facts, budget: RetryBudget) -> Facts:

@@ -20,8 +20,7 @@ from mta_weekly.lake.objects import PublishResult, StoredObject, say_changed, sa
 from mta_weekly.retry import RetryBudget
 from mta_weekly.spool import write_work_file
 
-LOOKS = 3  # at an object that is replaced while it is read
-LARGEST = 1 << 20  # bytes of a file of facts; ours are some hundred
+LOOKS, LARGEST = 3, 1 << 20  # at an object that is replaced while it is read; bytes of a file of facts, ours are 2,000
 
 
 class FolderLake:
@@ -47,14 +46,14 @@ class FolderLake:
     def __str__(self) -> str:
         return f"folder {self.folder}"
 
-    def find(self, keys: Iterable[str], budget: RetryBudget) -> dict[str, StoredObject]:
-        """See Lake. An object's facts count only where they fit the file."""
-        return {key: found for key in keys if (found := self._look(key)[0])}
+    def find(self, keys: Iterable[str], budget: RetryBudget, unread: Iterable[str] = ()) -> dict[str, StoredObject]:
+        """See Lake. An object's facts count only where they fit the file; of one that is not read, its size."""
+        looks = {key: self._look(key)[0] for key in keys} | {key: self._take_at_its_word(key) for key in unread}
+        return {key: found for key, found in looks.items() if found}
 
     def find_all(self, prefix: str, budget: RetryBudget) -> dict[str, StoredObject]:
         """See Lake."""
-        top = self.folder / prefix.rpartition("/")[0]
-        keys = []
+        top, keys = self.folder / prefix.rpartition("/")[0], list[str]()
         with self._failing("be read"):
             if top.is_dir():
                 for folder, below, names in os.walk(top, onerror=_raise):
@@ -118,6 +117,8 @@ class FolderLake:
             now = self._look_to_write(key)
             if now is None or now.generation != found.generation:
                 raise ObjectChanged(say_changed(key) if now else say_gone(key))
+            if now.facts and now.facts != found.facts:
+                return now.facts
             try:
                 self._write_aside(aside, facts)
                 files.move(aside, _facts_file(target))
@@ -192,7 +193,7 @@ class FolderLake:
                 beside = self._read_said(_facts_file(target))
                 own = Facts.read(beside, key, size, crc)
                 facts = own or Facts.read(aside, key, size, crc)
-                if facts or seen == _identity(target.stat()):
+                if facts or seen == files.identify(target.stat()):
                     break
             except (FileNotFoundError, NotADirectoryError):
                 return None, False
@@ -200,6 +201,14 @@ class FolderLake:
                 return StoredObject("", 0, "", None, fault=files.say_unreadable(target, error)), False
         said = None if facts else Facts.read_of_any(beside, key)
         return StoredObject(crc, size, crc, facts, said=said), own != facts
+
+    def _take_at_its_word(self, key: str) -> StoredObject | None:
+        target = self.folder / key
+        facts = Facts.read_of_any(self._read_said(_facts_file(target)), key)
+        with suppress(OSError):
+            if facts and target.stat().st_size == facts.size:
+                return StoredObject(facts.crc32c, facts.size, facts.crc32c, facts)
+        return None
 
     def _look_to_write(self, key: str) -> StoredObject | None:
         """What is there, for one who holds its lock; its facts come to their place.
@@ -279,15 +288,11 @@ def _facts_file(target: Path) -> Path:
     return target.with_name(f"{target.name}.json")
 
 
-def _identity(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_dev, found.st_ino, found.st_mtime_ns
-
-
 def _sum(path: Path, follow: bool = True) -> tuple[int, str, tuple[int, int, int]]:
     """Size and crc32c of a file, and which file that was."""
     crc, size = Crc32c(), 0
     with files.open_regular(path, follow) as handle:
-        seen = _identity(os.fstat(handle))
+        seen = files.identify(os.fstat(handle))
         while piece := os.read(handle, files.PIECE):
             crc.update(piece)
             size += len(piece)

@@ -7,7 +7,7 @@ from mta_weekly.lake.facts import COMPANION
 
 ASIDE = ".mta-etl"  # in the lake, for locks and for files that are being written
 _NAME = (
-    r"(?:(?P<kind>rejected|history){0})?(?P<feed>\w[\w-]*?){0}"
+    r"(?:(?P<kind>rejected|held|history){0})?(?P<feed>\w[\w-]*?){0}"
     r"(?P<file>\d{{6}}(?:(?:-[1-9]\d*)?-[0-9a-f]{{16}})?\.csv\.gz)"
 )
 _IN_PLACE = re.compile(_NAME.format("/") + r"\.json", re.ASCII)
@@ -34,7 +34,7 @@ def key_of_leftover(name: str) -> str | None:
 
 def list_leftover_names(lake: Path) -> dict[str, str]:
     """The names of all work files, and of all facts, with that of their object."""
-    places = ["*/*.csv.gz.json", "rejected/*/*.csv.gz.json", "history/*/*.csv.gz.json"]
+    places = [f"{kind}*/*.csv.gz.json" for kind in ("", "rejected/", "held/", "history/")]
     if not (lake / ASIDE).is_symlink():
         places.append(f"{ASIDE}/*.part")
     paths = [path for place in places for path in lake.glob(place) if path.is_symlink() or not path.is_dir()]

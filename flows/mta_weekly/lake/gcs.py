@@ -54,9 +54,9 @@ class BucketLake:
         )
         return [permission for permission in PERMISSIONS if permission not in held]
 
-    def find(self, keys: Iterable[str], budget: RetryBudget) -> dict[str, StoredObject]:
+    def find(self, keys: Iterable[str], budget: RetryBudget, unread: Iterable[str] = ()) -> dict[str, StoredObject]:
         """See Lake. A listing a feed; a bucket that is not there or refuses us shows here, before any download."""
-        wanted = {self.folder + key: key for key in keys}
+        wanted = {self.folder + key: key for key in (*keys, *unread)}
         found: dict[str, StoredObject] = {}
         for _, names in groupby(sorted(wanted), key=lambda name: name.rpartition("/")[0]):
             prefix = os.path.commonprefix(list(names))  # noqa: RUF071 - of characters, as a bucket's prefixes are

@@ -79,8 +79,8 @@ class Lake(Protocol):
     def prepare(self) -> None:
         """Make sure, before anything is downloaded, that the lake can be written, as far as that can be told."""
 
-    def find(self, keys: Iterable[str], budget: RetryBudget) -> dict[str, StoredObject]:
-        """Those of the objects that are there."""
+    def find(self, keys: Iterable[str], budget: RetryBudget, unread: Iterable[str] = ()) -> dict[str, StoredObject]:
+        """Those of the objects that are there; of the `unread` those that have facts, at their word."""
 
     def find_all(self, prefix: str, budget: RetryBudget) -> dict[str, StoredObject]:
         """All objects whose names begin so."""

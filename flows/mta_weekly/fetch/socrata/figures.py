@@ -67,6 +67,14 @@ class SliceFigures:
 
 
 @dataclass(frozen=True)
+class SeriesState:
+    """Which series of a slice have ended, in its days or before; and what a person should hear of them."""
+
+    ended: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class SetDescription:
     """What a data set says of itself: its fields, none where it does not say, and when it changed, in epoch seconds."""
 
@@ -181,14 +189,14 @@ def choose_fields(table: Table, feed: Feed, said: SetDescription) -> tuple[list[
     return [spelled[column] for column in feed.columns], [name for name in spelled if name not in feed.columns]
 
 
-def check_complete(client: Web, part: Slice, figures: SliceFigures, late: str, budget: RetryBudget) -> list[str]:
-    """Make sure that every day of a slice is there, to its last time, and of every series; return what is to be said.
+def check_complete(client: Web, part: Slice, figures: SliceFigures, late: str, budget: RetryBudget) -> SeriesState:
+    """Make sure that every day of a slice is there, to its last time, and of every series.
 
     Raises:
         NotPublished: some is not there, or not yet; where the set still grows, `late` says when to ask.
     """
     if (lack := find_lack(part, figures)) is None:
-        return check_series(client, part, late, budget) if part.table.series else []
+        return check_series(client, part, late, budget) if part.table.series else SeriesState()
     newest = find_last_time(client, part.address, part.table, budget)
     if newest and newest >= datetime.combine(part.end, time()):
         raise NotPublished(f"not published: {part.host} says that {lack}, and has later ones")
@@ -206,8 +214,8 @@ def find_lack(part: Slice, figures: SliceFigures) -> str | None:
     return f"it has no rows of {', '.join(missing)}" if missing else None
 
 
-def check_series(client: Web, part: Slice, late: str, budget: RetryBudget) -> list[str]:
-    """Make sure that every series has all days of a slice, or has ended; return what is to be said.
+def check_series(client: Web, part: Slice, late: str, budget: RetryBudget) -> SeriesState:
+    """Make sure that every series has all days of a slice, or has ended.
 
     Raises:
         NotPublished: one has not, and may still come.
@@ -224,7 +232,7 @@ def check_series(client: Web, part: Slice, late: str, budget: RetryBudget) -> li
 
     series, _ = ask(client, around.series, budget, read)
     newest = max((max(days) for days in series.values()), default=part.first)
-    notes, late_ones = list[str](), list[str]()
+    ended, notes, late_ones = list[str](), list[str](), list[str]()
     for name, days in sorted(series.items()):
         missing = [day for day in part.days if day not in days]
         if min(days) >= part.first or not missing:  # it has begun in this week, or all is there
@@ -233,11 +241,14 @@ def check_series(client: Web, part: Slice, late: str, budget: RetryBudget) -> li
         said = f"{name} ends on {max(days)}" if gone else f"{name} has no rows of {', '.join(map(str, missing))}"
         if newest - missing[0] < SETTLED:
             late_ones.append(said)
-        elif max(days) >= part.first - WEEK:  # later weeks need not say it again
+            continue
+        if gone:
+            ended.append(name)
+        if max(days) >= part.first - WEEK:  # later weeks need not say it again
             notes.append(said)
     if late_ones:
         raise NotPublished("; ".join(filter(None, [f"not published yet: {', '.join(late_ones)}", late])))
-    return notes
+    return SeriesState(tuple(ended), tuple(notes))
 
 
 def _read_number(said: Any) -> Decimal:

@@ -24,6 +24,7 @@ from mta_weekly.fetch.socrata.answers import LONGEST, DataChanged, Unsteady
 from mta_weekly.fetch.socrata.copies import Copies
 from mta_weekly.fetch.socrata.figures import (
     DayFigures,
+    SeriesState,
     SliceFigures,
     are_near,
     ask_figures,
@@ -108,7 +109,7 @@ class TableWeek:
 
     def _ask_before(self, client: Web, body: Body, budget: RetryBudget) -> None:
         """What the site says now; what came of pieces that are no longer as they were is dropped."""
-        said, notes = self._ask_until_complete(client, budget)
+        said, series = self._ask_until_complete(client, budget)
         for number, (piece, of) in enumerate(self.pieces):
             if self.said and not said[of].agrees(self.said[of], piece.part):
                 self.copies.drop([number])
@@ -118,20 +119,21 @@ class TableWeek:
         body.rows = sum(figures.rows for figures in said)
         body.etag = _join([figures.etag for figures in said])
         body.last_modified = _join(["" if figures.behind else figures.last_modified for figures in said])
-        body.notes, body.unknown_columns = [*self.news, *notes], tuple(self.unknown)
+        body.notes = [*self.news, *chain(*(each.notes for each in series))]
+        body.ended, body.unknown_columns = tuple(chain(*(each.ended for each in series))), tuple(self.unknown)
         if body.unless and body.unless.is_of(body):
             raise Unchanged(body.unless.say())
 
-    def _ask_until_complete(self, client: Web, budget: RetryBudget) -> tuple[list[SliceFigures], list[str]]:
-        """What the site says of each slice, and of what is to be said; in the middle of a release it is asked again."""
+    def _ask_until_complete(self, client: Web, budget: RetryBudget) -> tuple[list[SliceFigures], list[SeriesState]]:
+        """What the site says of each slice, and of its series; in the middle of a release it is asked again."""
         while True:
             said = [ask_figures(client, part, self._summed(n), budget) for n, part in enumerate(self.parts)]
             try:
-                notes = [
+                series = [
                     check_complete(client, part, figures, self.late, budget)
                     for part, figures in zip(self.parts, said, strict=True)
                 ]
-                return said, list(chain(*notes))
+                return said, series
             except NotPublished as error:
                 if not any(is_changing(client, part.address, budget) for part in self.parts):
                     raise
