@@ -26,6 +26,12 @@ def wait_for_request(web: Web, process: Any = None) -> None:
     wait_until(lambda: web.requests or (process and process.poll() is not None), "the command never asked for the week")
 
 
+def said_by_processes(code: str, folder: Path) -> set[bytes]:
+    """What a piece of code prints in two processes that hash texts differently."""
+    seeds = ({"PYTHONHASHSEED": seed} for seed in ("1", "2"))
+    return {subprocess.check_output([sys.executable, "-c", code], cwd=folder, env=os.environ | seed) for seed in seeds}
+
+
 READY = """
 import json, os, runpy, sys
 

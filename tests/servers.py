@@ -4,18 +4,20 @@ import os
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from filelock import FileLock
 
-from conftest import wait_until
+from conftest import FLOWS, wait_until
+
+MADE = ("prefect.db", "memo_store.toml")  # in this order, by a first run
 
 
 def free_port() -> int:
@@ -23,10 +25,15 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
+def find_postgres() -> str | None:
+    """Where PostgreSQL's initdb is, on the path or where Debian puts it."""
+    return shutil.which("initdb") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), None)
+
+
 @contextmanager
 def postgres() -> Iterator[str]:
     """PostgreSQL as Debian packages it, on the loopback; the address of a database. Skips without one."""
-    found = shutil.which("initdb") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), None)
+    found = find_postgres()
     if not found:
         pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
     # It refuses to run as root, and what belongs to its own user cannot lie below a folder of root's alone.
@@ -56,17 +63,27 @@ def postgres() -> Iterator[str]:
             process.wait()
 
 
+def copy_database(home: Path) -> None:
+    """Put a database of Prefect's in a home: a copy of the first one, for to make one takes longer than most tests."""
+    first = Path(os.environ["HOME_OF_THE_TESTS"], "first")
+    make = "from mta_weekly.orchestration.prefect_api import prepare_prefect; prepare_prefect(False)"
+    with FileLock(f"{first}.lock"):
+        if not (first / MADE[-1]).exists():
+            own = {**os.environ, "PREFECT_HOME": str(first)}
+            subprocess.run([sys.executable, "-c", make], cwd=FLOWS, env=own, check=True)
+    for name in MADE:
+        shutil.copy(first / name, home / name)
+
+
 @contextmanager
 def prefect_server(home: Path, database: str | None = None) -> Iterator[str]:
     """A Prefect server of its own on the loopback; yields the address of its API.
 
-    Its home is made, and is its own; without a database elsewhere it keeps a SQLite file there: the first server makes
-    one, which takes most of its start, and the others of this process have copies of it.
+    Its home is made, and is its own; without a database elsewhere it keeps a SQLite file there.
     """
     home.mkdir(exist_ok=True)
-    own_file, empty = home / "prefect.db", Path(os.environ["PREFECT_HOME"], "empty.db")
-    if empty.exists():
-        shutil.copy(empty, own_file)
+    if not database:
+        copy_database(home)
     port = free_port()
     serve = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--port", str(port)]
     own = {**os.environ, "PREFECT_HOME": str(home)}
@@ -81,9 +98,6 @@ def prefect_server(home: Path, database: str | None = None) -> Iterator[str]:
             return _answers(f"http://127.0.0.1:{port}/api/health")
 
         wait_until(ready, "the Prefect server did not start")
-        if own_file.exists() and not empty.exists():
-            with closing(sqlite3.connect(own_file)) as made, closing(sqlite3.connect(empty)) as copy:
-                made.backup(copy)
         yield f"http://127.0.0.1:{port}/api"
     finally:
         process.kill()  # at once, as servers die

@@ -23,7 +23,7 @@ HEADER = "C/A,UNIT,SCP,STATION,LINENAME,DIVISION,DATE,TIME,DESC,ENTRIES,EXITS"
 NAMES = HEADER.split(",")
 DAYS = ["12/30/2023", "12/31/2023", *(f"01/0{n}/2024" for n in range(1, 6))]
 SMALL = make_week(SATURDAY, rows=60)
-BIG = make_week(SATURDAY, rows=60_000)  # several slices of gzip, several blocks
+BIG = make_week(SATURDAY, rows=25_000)  # several slices of gzip, several blocks
 Load = Callable[..., tuple[WeekProfile, bytes]]
 
 

@@ -12,11 +12,12 @@ import docker
 import httpx
 import pytest
 
-from conftest import FILE, KEY, SHARED, WEEK, expected, real_week, small_week, wait_until
+from conftest import FILE, KEY, WEEK, expected, small_week, wait_until
 from containers import BY_AGENT, BY_WORKER
 from engine import BATCH, IMAGE, UUID_OF, Machine, container_of
 from gcs import Gcs
 from mta_weekly.feeds.weeks import Week, list_weeks
+from real_weeks import SHARED, real_week
 from repository import bare_repository
 from web import Answer, Web
 

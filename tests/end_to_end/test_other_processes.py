@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import weeks
-from conftest import FLOWS, KEY, ROOT, content, folders, said_by_processes
+from command_runs import said_by_processes
+from conftest import FLOWS, KEY, ROOT, content, folders
 from lake_objects import budget, made, with_key
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.spool import work_folder

@@ -12,7 +12,8 @@ import httpx
 
 import hourly
 import soda
-from conftest import HANGS, said_by_processes
+from command_runs import said_by_processes
+from conftest import HANGS
 from hourly import ridership_week
 
 SATURDAY = date(2026, 9, 5)

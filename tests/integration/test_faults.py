@@ -7,58 +7,69 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
-from prefect_gcp import GcpCredentials
-from prefect_gcp.cloud_storage import GcsBucket
 
 from conftest import FILE, KEY, WEEK, Ran, content, expected, small_week
-from gcs import Fault, Gcs
 from mta_weekly.checksums import crc32c_of
+from mta_weekly.feeds.weeks import list_weeks
 from web import Answer, Web
+from weekly_files import NAMES
 
 Land = Callable[..., Ran]
 GOOD = small_week()
-LINES = GOOD.decode().splitlines(keepends=True)
 HALF = len(GOOD) // 2
 
 
-def with_line(number: int, change: Callable[[str], str]) -> Answer:
-    """The small week with one of its lines changed; line 1 is the header."""
-    lines = [change(line) if at == number else line for at, line in enumerate(LINES, start=1)]
-    return Answer("".join(lines).encode())
+def with_line(number: int, change: Callable[[str], str]) -> Callable[[bytes], bytes]:
+    """A week with one of its lines changed; line 1 is the header."""
+
+    def changed(body: bytes) -> bytes:
+        lines = body.decode().splitlines(keepends=True)
+        return "".join(change(line) if at == number else line for at, line in enumerate(lines, start=1)).encode()
+
+    return changed
 
 
 def column(name: str, value: str) -> Callable[[str], str]:
-    at = ["C/A", "UNIT", "SCP", "STATION", "LINENAME", "DIVISION", "DATE", "TIME", "DESC", "ENTRIES", "EXITS"].index(
-        name
-    )
+    at = NAMES.index(name)
     return lambda line: ",".join([*line.split(",")[:at], value, *line.split(",")[at + 1 :]])
 
 
-SOURCE_FAULTS = {
-    "not published": (Answer(status=404), "not published (404"),
-    "failing for ever": (Answer(status=500), "500 Internal Server Error from 127.0.0.1; gave up after 5 attempts"),
-    "refusing": (Answer(status=403), "403 Forbidden from 127.0.0.1, expected 200"),
-    "cut at half": (Answer(GOOD, cut_at=HALF), f"broke off at {HALF:,} of {len(GOOD):,} bytes; gave up"),
-    "cut at its start, resumable": (
-        Answer(GOOD, cut_at=0, ranges=True, etag='"1"'),
-        f"broke off at 0 of {len(GOOD):,} bytes; gave up after 5 attempts",
+# What becomes of a week of the source, as bytes or as a whole answer, and what is said of it.
+SOURCE_FAULTS: dict[str, tuple[Callable[[bytes], bytes | Answer], str]] = {
+    "not published": (lambda _: Answer(status=404), "not published (404"),
+    "failing for ever": (
+        lambda _: Answer(status=500),
+        "500 Internal Server Error from 127.0.0.1; gave up after 5 attempts",
     ),
-    "shorter than its length": (Answer(GOOD, length=len(GOOD) + 99), f"of {len(GOOD) + 99:,} bytes; gave up"),
-    "of unknown length": (Answer(GOOD, framing="close"), "did not say how long the body is"),
-    "chunked and cut": (Answer(GOOD, framing="chunked", cut_at=HALF), "broke off at"),
-    "empty": (Answer(b""), "an empty body"),
-    "only a header": (Answer(LINES[0].encode()), "no rows; nothing loaded"),
-    "an HTML page": (Answer(b"<!DOCTYPE html>\n<title>Oops</title>"), "an HTML page instead of a CSV file, it starts"),
+    "refusing": (lambda _: Answer(status=403), "403 Forbidden from 127.0.0.1, expected 200"),
+    "cut at half": (
+        lambda body: Answer(body, cut_at=len(body) // 2),
+        "broke off at {half:,} of {size:,} bytes; gave up",
+    ),
+    "cut at its start, resumable": (
+        lambda body: Answer(body, cut_at=0, ranges=True, etag='"1"'),
+        "broke off at 0 of {size:,} bytes; gave up after 5 attempts",
+    ),
+    "shorter than its length": (lambda body: Answer(body, length=len(body) + 99), "of {longer:,} bytes; gave up"),
+    "of unknown length": (lambda body: Answer(body, framing="close"), "did not say how long the body is"),
+    "chunked and cut": (lambda body: Answer(body, framing="chunked", cut_at=len(body) // 2), "broke off at"),
+    "empty": (lambda _: b"", "an empty body"),
+    "only a header": (lambda body: body.splitlines(keepends=True)[0], "no rows; nothing loaded"),
+    "an HTML page": (
+        lambda _: b"<!DOCTYPE html>\n<title>Oops</title>",
+        "an HTML page instead of a CSV file, it starts",
+    ),
     "a column missing": (with_line(1, lambda line: line.replace(",EXITS", "")), "header has changed: missing EXITS"),
     "a column added": (with_line(1, lambda line: line.replace(",EXITS", ",EXITS,MORE")), "unexpected MORE"),
     "a column renamed": (with_line(1, lambda line: line.replace("DESC", "NOTE")), "missing DESC; unexpected NOTE"),
     "a row of 10 fields": (with_line(9, lambda line: line.replace(",", "", 1)), "line 9: 10 fields, expected 11"),
     "a row of 12 fields": (with_line(9, lambda line: "x," + line), "line 9: 12 fields, expected 11"),
     "a counter that is no number": (with_line(7, column("ENTRIES", "12a")), "line 7: ENTRIES '12a' is no whole number"),
-    "cut in its last value": (Answer(GOOD.rstrip()[:-8]), "is cut in its value '00'"),
+    "cut in its last value": (lambda body: body.rstrip()[:-8], "is cut in its value '00'"),
     "a day outside the week": (
         with_line(5, column("DATE", "01/06/2024")),
         "line 5: DATE '01/06/2024' is not in the week",
@@ -66,22 +77,30 @@ SOURCE_FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", SOURCE_FAULTS)
-def test_a_source(fault: str, land: Land, web: Web, tmp_path: Path) -> None:
-    answer, said = SOURCE_FAULTS[fault]
-    web.serve(FILE, answer)
-    ran = land()
+def test_a_source(land: Land, web: Web, tmp_path: Path) -> None:
+    """A fault a week, so that one run meets them all: a line each, and none disturbs another."""
+    weeks = list_weeks(date(2016, 1, 1), date(2016, 12, 31))[: len(SOURCE_FAULTS)]
+    bodies = {week.label: small_week(week.saturday) for week in weeks}
+    period = ("--start", "2016-01-01", "--end", str(weeks[-1].saturday))
+    for (label, body), (fault, _) in zip(bodies.items(), SOURCE_FAULTS.values(), strict=True):
+        found = fault(body)
+        web.serve(f"/turnstile_{label}.txt", found if isinstance(found, Answer) else Answer(found))
+    ran = land(*period)
     assert ran.code == 1
-    (line,) = [line for line in ran.lines if line.startswith("ERROR")]
-    assert line.startswith(f"ERROR   turnstile {WEEK}: ")
-    assert said in line
+    errors = dict(line.split(": ", 1) for line in sorted(ran.lines) if line.startswith("ERROR"))
+    assert list(errors) == [f"ERROR   turnstile {label}" for label in bodies]
+    assert sum(line.startswith("ERROR") for line in ran.lines) == len(bodies)
+    for line, body, (name, (_, said)) in zip(errors.values(), bodies.values(), SOURCE_FAULTS.items(), strict=True):
+        assert said.format(size=len(body), half=len(body) // 2, longer=len(body) + 99) in line, name
     assert "Traceback" not in ran.err + ran.out
     assert objects(tmp_path / "lake") == []
     assert objects(tmp_path / "spool") == []
 
-    web.serve(FILE, Answer(GOOD))
-    assert land().code == 0
-    assert content(tmp_path / "lake") == expected(GOOD)
+    for label, body in bodies.items():
+        web.serve(f"/turnstile_{label}.txt", Answer(body))
+    assert land(*period).code == 0
+    for label, body in bodies.items():
+        assert content(tmp_path / "lake", f"turnstile/{label}.csv.gz") == expected(body)
 
 
 def objects(folder: Path) -> list[Path]:
@@ -200,82 +219,6 @@ def test_a_full_disk(what: str, land: Land, full_disk: Path, tmp_path: Path, mon
     (full_disk / "filler").unlink()
     assert land(**where).code == 0
     assert content(Path(where.get("lake", tmp_path / "lake"))) == expected(GOOD)
-
-
-@pytest.fixture
-def gcs(gcs: Gcs) -> Iterator[Gcs]:
-    """The bucket asks for a token, and is registered as the blocks a user has."""
-    gcs.require_token = True
-    key = GcpCredentials(service_account_info=gcs.service_account(), project="test")
-    key.save("blk-gcp-svc-acc", overwrite=True)
-    GcsBucket(bucket="lake", gcp_credentials=key).save("blk-gcs-name", overwrite=True)
-    GcsBucket(bucket="nowhere", gcp_credentials=key).save("blk-nowhere", overwrite=True)
-    yield gcs
-    GcsBucket.delete("blk-gcs-name")
-
-
-def refuse(gcs: Gcs) -> None:
-    gcs.refuse_credentials = True
-
-
-def forbid(gcs: Gcs) -> None:
-    gcs.forbid.add("storage.objects.create")
-
-
-def fail(gcs: Gcs) -> None:
-    gcs.faults.append(Fault(status=503, times=5, on="list"))
-
-
-def mend(gcs: Gcs) -> None:
-    gcs.refuse_credentials = False
-    gcs.forbid.clear()
-    gcs.faults.clear()
-
-
-BUCKET_FAULTS = {
-    "refused credentials": (refuse, "access refused (('invalid_grant"),
-    "no permission to create": (forbid, "access refused (403"),
-    "failing for ever": (fail, "503"),
-}
-
-
-@pytest.mark.parametrize("fault", BUCKET_FAULTS)
-def test_a_bucket(fault: str, land: Land, gcs: Gcs) -> None:
-    break_it, said = BUCKET_FAULTS[fault]
-    break_it(gcs)
-    ran = land(lake="gcs-bucket/blk-gcs-name")
-    assert ran.code == 1
-    (line,) = [line for line in ran.lines if line.startswith("ERROR")]
-    assert line.startswith(f"ERROR   turnstile {WEEK}: gs://lake/ (gcs-bucket/blk-gcs-name): {said}")
-    assert "Traceback" not in ran.err
-    assert "PRIVATE KEY" not in ran.err
-    assert gcs.objects["lake"] == {}
-
-    mend(gcs)
-    assert land(lake="gcs-bucket/blk-gcs-name").code == 0
-    assert KEY in gcs.objects["lake"]
-
-
-def test_a_missing_bucket(land: Land, gcs: Gcs, web: Web) -> None:
-    ran = land(lake="gcs-bucket/blk-nowhere")
-    assert ran.code == 1
-    assert f"turnstile {WEEK}: gs://nowhere/ (gcs-bucket/blk-nowhere): the bucket is not there" in ran.err
-    assert web.requests == []
-    assert land(lake="gcs-bucket/blk-gcs-name").code == 0
-
-
-def test_credentials_that_may_not_be_read(land: Land, gcs: Gcs, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As by a container's user of a mounted key; root, who may read all, gets the system's own error put in its way."""
-
-    def refuse(*_: object) -> None:
-        raise PermissionError(13, "Permission denied", "/run/key.json")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(GcpCredentials, "block_initialization", refuse)
-        ran = land(lake=None)
-    assert ran.code == 1
-    assert "the credentials in /run/key.json cannot be read; give the user of this run access" in ran.err
-    assert land(lake=None).code == 0
 
 
 def test_a_block_that_is_not_registered(land: Land, web: Web) -> None:

@@ -64,7 +64,6 @@ class TestFromARepository:
         ("flows", "said"),
         [
             ("raise RuntimeError('boom')", "boom"),
-            ("import no_such_module", "no_such_module"),
             ("from mta_weekly import feeds, load", "No module named"),
             ("x = 1", "main_flow"),
             ("main_flow = 1", "main_flow"),

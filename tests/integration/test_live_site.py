@@ -25,10 +25,7 @@ from web import Answer, Web
 pytest_plugins = ["live_site"]
 pytestmark = pytest.mark.usefixtures("on_a_saturday")
 
-PERIODS = {
-    "the newest week": ("--feed", "ridership"),
-    "by a day": ("--feed", "ridership", "--year", "2026", "--month", "11", "--day", "7"),
-}
+NEWEST = ("--feed", "ridership")
 WEEK = ridership_week(DUE, 1200)
 OBJECT = "ridership/261107.csv.gz"
 HOUR = 3600.0
@@ -75,15 +72,15 @@ TROUBLES = {
 }
 
 
-@pytest.mark.parametrize("period", PERIODS)
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_a_week_lands(trouble: str, period: str, land: Land, live: Soda, tmp_path: Path) -> None:
+def test_the_newest_week_lands(trouble: str, land: Land, live: Soda, tmp_path: Path) -> None:
+    """It is asked what it has, and then for the week as by a day, which `test_hours` loads in more hours than these."""
     met = TROUBLES[trouble]
     live.hour = met.hour
     live.revise(RIDERSHIP_SET, "UPDATE {set} SET ridership = '7' WHERE transit_timestamp LIKE '2026-11-03%'")
     revised = [(*row[:7], "7", *row[8:]) if str(row[0]).startswith("2026-11-03") else row for row in WEEK]
     live.fail(*met.faults)
-    ran = land(*PERIODS[period])
+    ran = land(*NEWEST)
     assert ran.lines[-1] == "INFO    1 week: 1 landed"
     assert content(tmp_path / "lake", OBJECT) == expected(in_order(revised))
     assert met.said in ran.err
@@ -102,16 +99,12 @@ def test_a_weekly_file_lands_that_is_packed_though_it_was_asked_for_plain(
     assert {seen.headers["accept-encoding"] for seen in web.requests} == {"identity"}
 
 
-@pytest.mark.parametrize("period", PERIODS)
-def test_a_new_column_is_said_once_a_run(
-    period: str, land: Land, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_column_is_said_once_a_run(land: Land, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Soda() as site:
         monkeypatch.setenv("MTA_SOCRATA_URL", site.url)
         rows = [*WEEK, *ridership_week(DUE - timedelta(weeks=1), 1200)]
         site.put(RIDERSHIP_SET, [("fare_zone", "text"), *COLUMNS], [("1", *row) for row in rows])
-        more = ("--catch-up", "2") if period == "the newest week" else ()
-        ran = land(*PERIODS[period], *more)
+        ran = land(*NEWEST, "--catch-up", "2")
     assert ran.code == 0
     said = "127.0.0.1 has columns that are not loaded: FARE_ZONE"
     assert [line for line in ran.lines if line.startswith("WARNING")] == [f"WARNING {said}"]
@@ -119,22 +112,21 @@ def test_a_new_column_is_said_once_a_run(
     assert len(reasons) == 1
     assert content(tmp_path / "lake", OBJECT) == expected(in_order(WEEK))
     facts = [json.loads(path.read_text()) for path in (tmp_path / "lake" / "ridership").glob("*.json")]
-    assert [each["unknown_columns"] for each in facts] == [["FARE_ZONE"]] * (1 + len(more) // 2)
+    assert [each["unknown_columns"] for each in facts] == [["FARE_ZONE"]] * 2
 
 
-@pytest.mark.parametrize("period", PERIODS)
 @pytest.mark.parametrize("holder", ["MTA_SOCRATA_APP_TOKEN", "block secret/mta-socrata-app-token"])
 def test_a_token_that_is_refused_is_said_with_where_it_came_from(
-    holder: str, period: str, land: Land, live: Soda, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    holder: str, land: Land, live: Soda, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live.hour = Hour(token="")
     if holder.startswith("MTA"):
         monkeypatch.setenv(holder, "t0ken")
-        ran = land(*PERIODS[period])
+        ran = land(*NEWEST)
     else:
         Secret(value="t0ken").save("mta-socrata-app-token", overwrite=True)
         try:
-            ran = land(*PERIODS[period])
+            ran = land(*NEWEST, "--year", "2026", "--month", "11", "--day", "7")
         finally:
             Secret.delete("mta-socrata-app-token")
     warnings = [line for line in ran.lines if line.startswith("WARNING")]
@@ -185,22 +177,18 @@ def put_days(live: Soda, *weeks: date, until: str = "9") -> None:
         live.put(DAILY, DAILY_COLUMNS, rows)
 
 
-@pytest.mark.parametrize("period", ["the newest week", "by a day"])
-def test_a_week_of_which_two_modes_are_late_lands_when_they_are_there(
-    period: str, land: Land, live: Soda, tmp_path: Path
-) -> None:
-    asked = ("--feed", "daily") if period == "the newest week" else BY_DAY
+def test_a_week_of_which_two_modes_are_late_lands_when_they_are_there(land: Land, live: Soda, tmp_path: Path) -> None:
+    newest = ("--feed", "daily")
     put_days(live, DUE - timedelta(weeks=2), DUE - timedelta(weeks=1), DUE, until="2026-11-01")
     assert len([row for row in live.rows(DAILY) if str(row[0]) >= "2026-10-31"]) == 51
-    ran = land(*asked)
+    ran = land(*newest)
     assert ran.code == 1
     said = f"ERROR   daily 261107: not published yet: {ENDS}; it is expected on 2026-11-28"
     assert [line for line in ran.lines if line.startswith("ERROR")] == [said]
-    whole = ["daily 261031"] if period == "the newest week" else []
-    assert landed(tmp_path / "lake") == whole
+    assert landed(tmp_path / "lake") == ["daily 261031"]
     live.put(DAILY, DAILY_COLUMNS, [row for row in daily_week(DUE) if row[1] in LATE and str(row[0]) >= "2026-11-01"])
-    assert land(*asked).code == 0
-    assert landed(tmp_path / "lake") == [*whole, "daily 261107"]
+    assert land(*newest).code == 0
+    assert landed(tmp_path / "lake") == ["daily 261031", "daily 261107"]
     assert content(tmp_path / "lake", "daily/261107.csv.gz") == expected(
         in_order(daily_week(DUE), (0, 1)), DAILY_COLUMNS
     )

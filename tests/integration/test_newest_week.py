@@ -114,13 +114,6 @@ def test_a_row_from_the_future_does_not_move_the_newest_week(land: Land, live: S
     assert "which cannot be; taking the newest week that is due" in ran.err
 
 
-@pytest.mark.parametrize("last", ["1926-11-07", "9999-12-31T23:00", "0001-01-01", "2018-05-26", "1950-06-01"])
-def test_a_time_that_cannot_be_is_no_newest_week(land: Land, live: Soda, tmp_path: Path, last: str) -> None:
-    live.fail(Fault(on="max(transit_timestamp) as last", body=f'[{{"last":"{last}"}}]'.encode()))
-    assert land("--catch-up", "1").code == 0
-    assert landed(tmp_path / "lake") == ["ridership 261107"]
-
-
 def test_a_week_asked_for_by_day_says_when_it_is_due(land: Land, live: Soda) -> None:
     ran = land("--year", "2026", "--month", "11", "--day", "10", "--feed", "ridership")
     assert ran.code == 2

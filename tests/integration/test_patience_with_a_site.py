@@ -60,7 +60,6 @@ class Trouble:
 
 FOR_EVER = {
     "429": Trouble("429 Too Many Requests from 127.0.0.1", 20, 0, Hour(busy_for=inf)),
-    "503": Trouble("503 Service Unavailable from 127.0.0.1", 20, 0, Hour(errors={503: 1.0})),
     "it changes while it is counted": Trouble("changed while it was read", 200, 3, changes_at="count("),
     "it changes while rows are read": Trouble("changed while it was read", 300, 3, changes_at=".csv"),
     "it answers nothing": Trouble(

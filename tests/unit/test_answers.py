@@ -95,9 +95,8 @@ def test_an_address_that_is_none_is_an_expected_fault(download: Download, url: s
 # What a server asks for
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_in_seconds_is_obeyed(download: Download, status: int) -> None:
-    assert download(Answer(status=status, headers={"Retry-After": "1"}), Answer(BODY)) == BODY
+def test_retry_after_in_seconds_is_obeyed(download: Download) -> None:
+    assert download(Answer(status=503, headers={"Retry-After": "1"}), Answer(BODY)) == BODY
 
     first, second = download.web.requests
     assert second.at - first.at >= 1
@@ -169,14 +168,14 @@ class TestManners:
     def test_a_host_that_asks_again_meanwhile_is_left_alone_longer(self, web: Web, run: download_module.Web) -> None:
         web.serve(PATH, Answer(BODY))
         url = httpx.URL(web.url)
-        run.leave_alone(url, 0.5)
+        run.leave_alone(url, 0.3)
         began = time.monotonic()
         with ThreadPoolExecutor(1) as weeks:
             body = weeks.submit(self.fetched, run, web.url + PATH, RetryBudget(5, 60, 0.01))
-            time.sleep(0.2)
-            run.leave_alone(url, 1.0)
+            time.sleep(0.1)
+            run.leave_alone(url, 0.5)
             assert body.result() == BODY
-        assert web.requests[0].at >= began + 1.2
+        assert web.requests[0].at >= began + 0.6
 
     def test_a_shorter_wish_does_not_shorten_a_longer_one(self, run: download_module.Web) -> None:
         url = httpx.URL("http://a.example:1/")

@@ -4,6 +4,7 @@ import gzip
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import google.cloud.storage
 import pytest
@@ -18,16 +19,24 @@ from mta_weekly.lake.gcs import BucketLake
 from mta_weekly.lake.objects import Lake
 
 
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Any]:
+    """Somebody else's bucket; its end takes half a second."""
+    server = create_server("127.0.0.1", 0, in_memory=True, default_bucket="lake")
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture(params=["folder", "bucket", "bucket with a folder", "public emulator"])
 def lake(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
     if request.param == "folder":
         yield FolderLake(tmp_path / "lake")
     elif request.param == "public emulator":
-        server = create_server("127.0.0.1", 0, in_memory=True, default_bucket="lake")
-        server.start()
+        server = request.getfixturevalue("emulator")
+        server.wipe(keep_buckets=True)
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://{}:{}".format(*server._api._httpd.server_address))
         yield BucketLake(google.cloud.storage.Client(project="test"), "lake")
-        server.stop()
     else:
         request.getfixturevalue("gcs")
         folder = "raw/" if "folder" in request.param else ""

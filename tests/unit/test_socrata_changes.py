@@ -95,7 +95,8 @@ def test_a_count_that_changes_while_the_week_is_read_is_enough_where_no_time_is_
     assert load.content() == expected(in_order([row for row in WEEK if row[0] != "2026-09-08T09:00:00.000"]))
 
 
-def test_a_week_that_never_stops_changing_is_not_published(load: Loads, site: Soda) -> None:
+def test_a_week_that_never_stops_changing_is_not_published(site: Soda, tmp_path: Path) -> None:
+    load = Loads(site, tmp_path, retry_wait=0.4)
     site.fail(Fault(on=".csv", after=raise_ridership(site), times=99))
     with pytest.raises(GaveUp, match="changed while it was read, 3,000 rows before and 3,000 after; gave up: nothing"):
         load()
@@ -177,8 +178,9 @@ def test_a_week_that_never_stops_changing_takes_nothing_from_the_next(load: Load
     assert load(saturday=SATURDAY + timedelta(weeks=1)).state == "landed"
 
 
-def test_a_set_that_grows_for_ever_is_given_up(load: Loads, site: Soda) -> None:
+def test_a_set_that_grows_for_ever_is_given_up(site: Soda, tmp_path: Path) -> None:
     """Each try brings a row more than there ever was, and none is of a state that stands."""
+    load = Loads(site, tmp_path, retry_wait=0.4)
     row = WEEK[5]
     first_day = "2026-09-05T00:00:00' AND transit_timestamp < '2026-09-06"
     site.fail(Fault(on=first_day, after=lambda: site.put(LIVE, COLUMNS, [row]), times=9999))
