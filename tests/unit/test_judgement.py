@@ -108,6 +108,11 @@ def test_a_figure_that_fewer_than_three_neighbours_have_is_not_judged() -> None:
     assert judged(week(keys=9, hour_rows=(0,) * 24), [*near, week(1)]).startswith("turnstiles 9, ")
 
 
+def test_four_weeks_that_rise_by_chance_are_no_trend() -> None:
+    near = [bare(-n, rows) for n, rows in enumerate((256_692, 254_851, 251_165, 251_554), start=1)]
+    assert judge_week(bare(0, 245_392), near, TURNSTILE) == []
+
+
 def test_a_feed_that_grows_is_judged_by_its_trend() -> None:
     near = [week(-n, int(252_000 * 0.99**n)) for n in range(1, 9)]
     assert judged(week(rows=252_000 * 91 // 100), near).startswith("rows 229,320, ")
