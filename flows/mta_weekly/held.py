@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mta_weekly.feeds.catalog import Feed
+from mta_weekly.feeds.catalog import Feed, list_distinct
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.lake.companions import HELD, Companion, is_overtaken
 from mta_weekly.lake.facts import CompanionFacts
@@ -35,7 +35,7 @@ def find_held(
         present: the objects of these weeks that are in the lake. A week that has landed since is held no longer.
     """
     held: dict[Week, HeldWeek] = {}
-    for feed in {feed.name: feed for feed in feeds.values()}.values():
+    for feed in list_distinct(feeds.values()):
         weeks = {week.label: week for week, each in feeds.items() if each is feed}
         for key, found in lake.find_all(f"{HELD}/{feed.name}/", budget).items():
             named = Companion.named(key)

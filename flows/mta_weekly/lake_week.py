@@ -100,9 +100,9 @@ class LakeWeek:
         Raises:
             EtlError: the lake did not take it.
         """
-        facts, now = self._name_rejected(path, facts).model_copy(update={"landed_at": ""}), utc_now()
-        own = CompanionFacts(**vars(facts), of=facts.sha256, why=why, last_seen=now, looked_at=now)
-        return publish_companion(self.lake, path, Companion.of(HELD, facts, facts.sha256), own, self.budget)
+        facts = self._name_rejected(path, facts).model_copy(update={"landed_at": ""})
+        companion = Companion.of(HELD, facts, facts.sha256)
+        return self._publish_companion(path, companion, facts, facts.sha256, why, looked_at=utc_now())
 
     def publish(self, path: Path, facts: Facts, compared: Facts | None, by: str) -> PublishResult:
         """Publish an object after its companions: the rows left out of it, and what it replaces.
@@ -177,8 +177,10 @@ class LakeWeek:
                 why += "; it had no facts that fit it"
             return self._publish_companion(path, companion, facts, facts.sha256, why), facts.revision
 
-    def _publish_companion(self, path: Path, companion: Companion, facts: Facts, of: str, why: str) -> str:
-        own = CompanionFacts(**vars(facts), of=of, why=why, last_seen=utc_now())
+    def _publish_companion(
+        self, path: Path, companion: Companion, facts: Facts, of: str, why: str, looked_at: str = ""
+    ) -> str:
+        own = CompanionFacts(**vars(facts), of=of, why=why, last_seen=looked_at or utc_now(), looked_at=looked_at)
         return publish_companion(self.lake, path, companion, own, self.budget)
 
     def _describe_unproved(self, path: Path, found: StoredObject) -> Facts:

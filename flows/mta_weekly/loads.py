@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from mta_weekly.acceptance import Acceptance, check_acceptances
 from mta_weekly.content.judgement import describe_findings
-from mta_weekly.feeds.catalog import Feed
+from mta_weekly.feeds.catalog import Feed, list_distinct
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.held import find_held
 from mta_weekly.lake.objects import Lake, StoredObject
@@ -28,7 +28,7 @@ def find_present(lake: Lake, feeds: Mapping[Week, Feed], budget: RetryBudget) ->
     keys = [feed.key(week) for week, feed in feeds.items()]
     around = [
         feed.key(week)
-        for feed in {feed.name: feed for feed in feeds.values()}.values()
+        for feed in list_distinct(feeds.values())
         for week in list_around([week for week, each in feeds.items() if each is feed], feed)
     ]
     return lake.find(keys, budget, around)
@@ -44,8 +44,7 @@ def prepare_loads(feeds: Mapping[Week, Feed], lake: Lake, folder: Path, options:
     budget = RetryBudget.of(options.settings, options.lake)
     present = find_present(lake, feeds, budget)
     # Of a dict, Prefect would look through every number each time a task is given it.
-    each_feed = {feed.name: feed for feed in feeds.values()}
-    known = {name: MappingProxyType(read_all(feed, present)) for name, feed in each_feed.items()}
+    known = {feed.name: MappingProxyType(read_all(feed, present)) for feed in list_distinct(feeds.values())}
     targets = {
         week: LakeWeek(
             week,

@@ -3,6 +3,7 @@
 docs/add-a-feed.md says how. Knows no transport, no lake and no clock.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -230,6 +231,11 @@ DAILY = Feed(
 FEEDS = {feed.name: feed for feed in (TURNSTILE, RIDERSHIP, DAILY)}
 AUTO = "auto"  # the week decides which feed
 CHOICES = {AUTO: FeedSequence(AUTO, (TURNSTILE, RIDERSHIP))} | FEEDS
+
+
+def list_distinct(feeds: Iterable[Feed]) -> list[Feed]:
+    """Each of the feeds once, in their order."""
+    return list({feed.name: feed for feed in feeds}.values())
 
 
 def feed_named(name: str) -> Feed | FeedSequence:
