@@ -6,7 +6,7 @@ FROM ${BASE}
 
 LABEL org.opencontainers.image.title="mta-weekly-etl" \
       org.opencontainers.image.description="Lands weekly public data in a cloud data lake, right, every Saturday." \
-      org.opencontainers.image.version="0.9.0" \
+      org.opencontainers.image.version="0.10.0" \
       org.opencontainers.image.licenses="MIT"
 
 WORKDIR /opt/prefect
@@ -27,4 +27,5 @@ USER mta
 # An image whose flow cannot be loaded is not built. (Without the False, Prefect would be content with a placeholder.)
 RUN python -c "from prefect.flows import load_flow_from_entrypoint as load; \
                [load(f'flows/{flow}', use_placeholder_flow=False) for flow in ('etl_web_to_gcs.py:main_flow', \
-                                                                               'backfill.py:backfill_flow')]"
+                                                                               'backfill.py:backfill_flow', \
+                                                                               'watch.py:freshness_flow')]"

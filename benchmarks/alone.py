@@ -21,7 +21,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flows"))  # where 
 from mta_weekly.settings import Settings
 
 HOST = "127.0.0.1"
-STEERING = ("MTA_", "PREFECT_", "GOOGLE_", "STORAGE_EMULATOR_HOST", "SSL_CERT_")  # what these name may not exist
+STEERING = (
+    "MTA_",
+    "PREFECT_",
+    "OTEL_",
+    "GOOGLE_",
+    "STORAGE_EMULATOR_HOST",
+    "SSL_CERT_",
+)  # what these name may not exist
 
 
 def environment(prefect_home: Path, **settings: str | Path) -> dict[str, str]:

@@ -65,7 +65,7 @@ def main() -> None:
         with server(alone.__file__, str(work / "web")) as url:
             own = alone.environment(
                 work / "prefect", lake=work / "lake", spool=work / "spool", turnstile_url=url, socrata_url=url,
-                socrata_app_token="none",
+                socrata_app_token="none", ping_url=url,
             )  # fmt: skip
             os.environ.clear()  # what is measured in this process keeps to itself as the others do
             os.environ.update(own)

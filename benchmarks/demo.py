@@ -48,7 +48,7 @@ def main() -> int:
         # Whoever is not the source of this feed is asked for nothing, and could not answer.
         own = environment(
             DEMO / "prefect", lake=LAKE, spool=DEMO / "spool", turnstile_url=server.url, socrata_url=server.url,
-            socrata_app_token="none",
+            socrata_app_token="none", ping_url=server.url,
         )  # fmt: skip
         done = subprocess.run([sys.executable, *command], cwd=ROOT, env=own, check=False)
     if done.returncode:

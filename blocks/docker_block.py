@@ -23,7 +23,9 @@ import script_steps  # lets the others be found
 from mta_weekly.errors import BadArgument, EtlError
 
 PREFECT_HOME = "/opt/prefect/data/prefect"  # the image's; an agent's own, a path of its machine, would travel instead
-SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|PRIVATE|AUTH|HEADER|DSN|(^|_)PAT(_|$)", re.IGNORECASE)
+SECRET = re.compile(
+    r"KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|PRIVATE|AUTH|HEADER|DSN|PING_URL|(^|_)PAT(_|$)", re.IGNORECASE
+)
 NAMES_A_FILE = "GOOGLE_APPLICATION_CREDENTIALS"  # looks secret, and holds a path
 TYPE = "docker"  # of the work pool
 

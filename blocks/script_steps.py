@@ -119,7 +119,7 @@ def _say(line: str) -> None:
 
 
 def _said(error: Exception) -> str:
-    """An error in one line. Of an API's answer only its own words: the rest may repeat what it was sent, a key."""
+    """An error in one line. Of an API's answer only its own words: the rest may repeat what it was sent."""
     if isinstance(error, EtlError):
         return to_one_line(error)
     if isinstance(error, httpx.InvalidURL):
@@ -136,7 +136,8 @@ def _said(error: Exception) -> str:
         detail = error.response.json()["detail"]
     except (ValueError, KeyError, TypeError):
         detail = ""
-    shown = isinstance(detail, str) and bool(detail) and "{" not in detail and not SECRET_VALUE.search(detail)
+    shown = isinstance(detail, str) and bool(detail) and not re.search(r"\{|://", detail)
+    shown = shown and not SECRET_VALUE.search(detail)
     words = f": {to_one_line(detail)[:LONGEST_DETAIL]}" if shown else ""
     return f"the Prefect API refused it with {error.response.status_code} {error.response.reason_phrase}{words}"
 
@@ -180,12 +181,12 @@ def home(path: str) -> str:
         raise BadArgument(f"{path}: there is no such home folder.") from None
 
 
-def secret_of(variable: str) -> str:
-    """A secret from the environment, so that it is in no shell's history and no list of processes.
+def secret_of(variable: str, flag: str = "--token-env") -> str:
+    """A secret from the environment, so that it is in no shell's history and no list of processes; `flag` names it.
 
     Raises:
         BadArgument: the variable is not set. It is not named: it may be the secret itself, given by mistake.
     """
     if not (value := os.environ.get(variable, "").strip()):
-        raise BadArgument("--token-env: the variable it names is not set, or empty; put the secret there.")
+        raise BadArgument(f"{flag}: the variable it names is not set, or empty; put the secret there.")
     return value

@@ -1,42 +1,38 @@
-"""What the deployments share: the Saturday schedule, the parameters, and putting them at Prefect's API.
+"""What the deployments share: the Saturday schedules, the parameters, and putting them at Prefect's API.
 
 Import it first: it lets a script reach the modules of blocks/ and flows/ from wherever it is started.
 """
 
 import argparse
 import sys
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "blocks"))  # and by `script` flows/
 
-from prefect import Flow
-from prefect.client.orchestration import PrefectClient
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import DEFAULT_AGENT_WORK_POOL_NAME, WorkPool
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
-from prefect.utilities.callables import parameter_schema
 
 import script_steps  # lets the others be found
 
 # isort: split
-from croniter import CroniterBadDateError, croniter
-
-from etl_web_to_gcs import main_flow
+from deploy_flags import CATCH_UP, NEW_YORK, NO, SATURDAY_AT_NINE, SATURDAY_AT_NOON, parameters, read_schedule
+from deployed_flows import OURS, WATCH, Code
 from mta_weekly.errors import BadArgument, EtlError
-from mta_weekly.feeds.catalog import AUTO, CHOICES
-from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK, check_name
-from mta_weekly.settings import VERSION
-
-SATURDAY_AT_NINE, NEW_YORK = "0 9 * * 6", "America/New_York"
-MOST_WEEKS = 5_200  # a hundred years
-CATCH_UP = 8  # weeks a Saturday's run looks back, so that a missed one, or a source that was late, heals
-ENTRYPOINT = "etl_web_to_gcs.py:main_flow"
+from mta_weekly.feeds.catalog import AUTO, CHOICES, feed_named
+from mta_weekly.feeds.plans import newest_due
+from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK
+from mta_weekly.orchestration.run_tags import ALERT_TAG, FRESHNESS_TAG, PART_TAG
+from mta_weekly.settings import VERSION, new_york_today
 
 
 @dataclass(frozen=True)
@@ -58,29 +54,23 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Code:
-    """What Prefect's API is told of a flow: its name, what it is for, and the schema of its parameters."""
-
-    name: str
-    description: str
-    schema: dict[str, Any]
-
-    @classmethod
-    def of(cls, flow: Flow[..., Any]) -> "Code":
-        """That of a flow which is loaded."""
-        return cls(flow.name, flow.description or "", parameter_schema(flow).dict())
-
-
-OURS = Code.of(main_flow)
-
-
-@dataclass(frozen=True)
 class What:
-    """What a deployment runs: its flow, the parameters of every run unless it is asked otherwise, and when."""
+    """What a deployment runs: its flow, the parameters of every run unless it is asked otherwise, and when.
+
+    Attributes:
+        suffix: what its name has after that of the weekly one.
+    """
 
     code: Code
     parameters: dict[str, Any]
     schedule: CronSchedule | None = None
+    tags: tuple[str, ...] = ()
+    suffix: str = ""
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is to be such a deployment: not of a watch without a schedule."""
+        return self.code.name != WATCH.name or self.schedule is not None
 
 
 def parser(description: str, file: str, block: str) -> argparse.ArgumentParser:
@@ -94,13 +84,27 @@ def parser(description: str, file: str, block: str) -> argparse.ArgumentParser:
     made.add_argument(
         "--deploy_name", type=script_steps.plain_name, required=True, metavar="D", help="the deployment's name"
     )
-    made.add_argument("--cron", default=SATURDAY_AT_NINE, help="when, default '%(default)s': Saturdays at nine")
+    made.add_argument(
+        "--cron",
+        default=SATURDAY_AT_NINE,
+        help=f"when, default '%(default)s': Saturdays at nine; {NO}: when asked only, as for a backfill",
+    )
+    made.add_argument(
+        "--freshness-cron",
+        metavar="CRON",
+        help=f"when a run looks whether the lake is fresh, default '{SATURDAY_AT_NOON}'; {NO}, and by default where "
+        f"--cron is {NO}: never",
+    )
     made.add_argument("--timezone", default=NEW_YORK, metavar="ZONE", help="where, default %(default)s")
     made.add_argument(
         "--work_queue", type=script_steps.plain_name, default="default", metavar="QUEUE", help="default '%(default)s'"
     )
     made.add_argument(
-        "--tag", type=script_steps.plain_name, action="append", metavar="TAG", help="as often as needed, default mta"
+        "--tag",
+        type=script_steps.plain_name,
+        action="append",
+        metavar="TAG",
+        help=f"of its runs besides {ALERT_TAG} and the feed, as often as needed",
     )
     made.add_argument("--feed", choices=list(CHOICES), default=AUTO, help="default %(default)s: the week decides")
     made.add_argument(
@@ -120,60 +124,80 @@ def parser(description: str, file: str, block: str) -> argparse.ArgumentParser:
     return made
 
 
-def schedule(options: argparse.Namespace) -> CronSchedule:
-    """When the deployment runs.
-
-    Raises:
-        BadArgument: the cron line or the time zone cannot be used.
-    """
-    said = f"--cron {options.cron!r} --timezone {options.timezone!r}"
-    if len(options.cron.split()) != 5 or not options.cron.isprintable() or not options.timezone:
-        raise BadArgument(f"{said}: must be five fields, as {SATURDAY_AT_NINE!r}, and a zone, as {NEW_YORK!r}.")
-    try:
-        when = CronSchedule(cron=options.cron, timezone=options.timezone)
-        croniter(options.cron).get_next()
-    except CroniterBadDateError:  # it would stop the server's scheduler, for everybody
-        raise BadArgument(f"{said}: there is no such day, ever.") from None
-    except ValueError as error:
-        fault = " ".join(str(error).splitlines()[2:]).partition(" (type=")[0].strip()
-        raise BadArgument(f"{said}: {fault}.") from None
-    return when
-
-
-def parameters(options: argparse.Namespace) -> dict[str, Any]:
-    """What every run is given unless it is asked otherwise.
-
-    Raises:
-        BadArgument: the lake is none that outlives a run, or there is no such number of weeks.
-    """
-    check_name(options.lake)
-    if not options.lake.startswith((BLOCK, "/")):
-        raise BadArgument(f"--lake {options.lake}: give {BLOCK}NAME, or a folder from the root where the runs happen.")
-    if options.lake.startswith(BLOCK):
-        try:
-            script_steps.block_name(options.lake.removeprefix(BLOCK))
-        except argparse.ArgumentTypeError as error:
-            raise BadArgument(f"--lake: {error}.") from None
-    if not 1 <= options.catch_up <= MOST_WEEKS:
-        raise BadArgument(f"--catch-up {options.catch_up}: must be 1 (the newest week alone) to {MOST_WEEKS}.")
-    refresh = {"refresh": True} if options.refresh else {}
-    return {"feed": options.feed, "catch_up": options.catch_up, "lake": options.lake} | refresh
-
-
-def check(options: argparse.Namespace) -> str:
-    """Refuse what cannot be used, before any request; say the deployment in words."""
-    when = schedule(options)
-    parameters(options)
-    return f"'{main_flow.name}/{options.deploy_name}': cron {when.cron} in {when.timezone}, to {options.lake}"
-
-
-def saturdays(options: argparse.Namespace, code: Code = OURS) -> What:
+def saturdays(options: argparse.Namespace) -> What:
     """The weekly flow, every Saturday.
 
     Raises:
-        BadArgument: as `schedule` and `parameters`.
+        BadArgument: as `read_schedule` and `parameters`; or the feed has ended, so that every such run would fail.
     """
-    return What(code, parameters(options), schedule(options))
+    when, feed = read_schedule("--cron", options.cron, options.timezone), feed_named(options.feed)
+    if when and not feed.coverage.holds(newest_due(feed, new_york_today())):
+        raise BadArgument(
+            f"--feed {feed.name}: its last week was {feed.coverage.last}, and every scheduled run would fail; it is "
+            f"replaced by {feed.replaced_by}. Give --cron {NO}, for its backfill; or a live feed."
+        )
+    return What(OURS, parameters(options), when, alert_tags(options))
+
+
+def parts(options: argparse.Namespace) -> What:
+    """The weekly flow once more, for the parts of a backfill: nobody is told of each."""
+    return What(OURS, parameters(options), tags=(PART_TAG, *feed_tag(options)), suffix="-parts")
+
+
+def freshness(options: argparse.Namespace) -> What:
+    """The watch; without a schedule where none is to run.
+
+    Raises:
+        BadArgument: as `read_schedule`.
+    """
+    cron = options.freshness_cron
+    if cron is None:
+        cron = NO if options.cron == NO else SATURDAY_AT_NOON
+    given = {"lake": options.lake, "feed": "".join(feed_tag(options))}
+    when = read_schedule("--freshness-cron", cron, options.timezone)
+    return What(WATCH, given, when, (FRESHNESS_TAG, *feed_tag(options)))
+
+
+def feed_tag(options: argparse.Namespace) -> tuple[str, ...]:
+    """The feed, where it is one: with `auto` each run says by itself which it has loaded."""
+    return () if options.feed == AUTO else (options.feed,)
+
+
+def alert_tags(options: argparse.Namespace) -> tuple[str, ...]:
+    """The tags of a deployment of whose runs somebody is told.
+
+    Raises:
+        BadArgument: a tag is that of the watch, or of parts: its runs would be told of twice, or taken for others.
+    """
+    if taken := {FRESHNESS_TAG, PART_TAG} & set(options.tag or ()):
+        raise BadArgument(f"--tag {min(taken)}: is for other deployments, which bear it anyway; leave it out.")
+    return tuple(dict.fromkeys((ALERT_TAG, *feed_tag(options), *(options.tag or ()))))
+
+
+def plan(
+    options: argparse.Namespace, whats: Sequence[What], deploy: Callable[[What], Awaitable[str]]
+) -> list[script_steps.Step]:
+    """The steps of a script: `deploy` each, but for a watch that is not to run."""
+    made = []
+    for what in whats:
+        name = f"'{what.code.name}/{options.deploy_name}{what.suffix}'"
+        if not what.is_made:
+            made.append(script_steps.Step("check", f"{name}: no schedule", partial(_stop_watch, options.deploy_name)))
+            continue
+        when = f"cron {what.schedule.cron} in {what.schedule.timezone}" if what.schedule else "when asked"
+        made.append(script_steps.Step("deploy", f"{name}: {when}, to {options.lake}", partial(deploy, what)))
+    return made
+
+
+async def _stop_watch(name: str) -> str:
+    """Take the schedule of a watch that was deployed before; it stays, and runs when asked."""
+    async with get_client() as client:
+        there = await _existing(client, WATCH.name, name)
+        if not there:
+            return "there is no such deployment"
+        for each in there.schedules:
+            await client.delete_deployment_schedule(there.id, each.id)
+        return "removed the one it had" if there.schedules else "it had none"
 
 
 async def work_pool(client: PrefectClient, name: str, types: dict[str, str]) -> WorkPool:
@@ -220,20 +244,20 @@ async def put(client: PrefectClient, options: argparse.Namespace, place: Place, 
         await block(
             client, "gcs-bucket", lake, f"python blocks/gcs_block.py --gcs_bucket_name B --gcs_block_name {lake}"
         )
-    code = what.code
-    there = await _existing(client, code.name, options.deploy_name)
+    code, name = what.code, options.deploy_name + what.suffix
+    there = await _existing(client, code.name, name)
     running = not there or any(each.active for each in there.schedules) or not there.schedules
     paused = bool(there and there.paused)
     fields: dict[str, Any] = {
         "flow_id": await client.create_flow_from_name(code.name),
-        "name": options.deploy_name,
-        "description": code.description,
+        "name": name,
+        "description": code.purpose,
         "version": VERSION,
-        "tags": options.tag or ["mta"],
+        "tags": list(what.tags),
         "schedules": [DeploymentScheduleCreate(schedule=what.schedule, active=running)] if what.schedule else [],
         "paused": paused,
         "parameters": what.parameters,
-        "parameter_openapi_schema": code.schema,
+        "parameter_openapi_schema": code.limited_schema,
         "enforce_parameter_schema": True,
         "work_pool_name": place.work_pool or await _agents_pool(client),
         "work_queue_name": options.work_queue,
@@ -247,7 +271,7 @@ async def put(client: PrefectClient, options: argparse.Namespace, place: Place, 
     identity = await client.create_deployment(**fields)
     stands = await client.read_deployment(identity)
     remarks = ["updated" if there else "new"]
-    if paused or not running:
+    if paused or (what.schedule and not running):
         remarks.append("paused, as it was")
     if image := stands.job_variables.get("image"):
         remarks.append(f"image {image}")

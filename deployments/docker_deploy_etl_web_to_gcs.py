@@ -3,8 +3,10 @@
     python deployments/docker_deploy_etl_web_to_gcs.py --block_name N --deploy_name D    # an own server, by an agent
     python deployments/docker_deploy_etl_web_to_gcs.py --work_pool P --deploy_name D     # by a docker worker
 
-The code is in the image. A process work pool will do as well, where the worker itself runs in the image.
---backfill_pool Q makes a second deployment, of the backfill, which waits in pool Q for the runs of the first.
+The code is in the image. A process work pool will do as well, where the worker itself runs in the image. An agent is
+started as `prefect agent start -p default-agent-pool -q default`: without its pool it takes runs of any other.
+At noon a second deployment, of the watch, looks whether the lake is fresh. --backfill_pool Q makes two more: D-parts,
+the weekly flow without a schedule, and the backfill, which waits in pool Q for the runs of D-parts.
 """
 
 import argparse
@@ -17,10 +19,11 @@ import deploy_steps  # lets the others be found
 # isort: split
 import script_steps
 from backfill import backfill_flow
+from deployed_flows import Code
 from mta_weekly.errors import BadArgument, EtlError
 
 ROOT = "/opt/prefect"  # of the code in the image
-BACKFILL = "flows/backfill.py:backfill_flow"
+BACKFILL = Code.of(backfill_flow, "backfill.py:backfill_flow")
 TYPES = {
     "docker": "python blocks/docker_block.py --work_pool '{name}' --image_name I",
     "process": "prefect work-pool create '{name}' --type process",
@@ -42,51 +45,43 @@ def parser() -> argparse.ArgumentParser:
         "--backfill_pool",
         type=script_steps.plain_name,
         metavar="Q",
-        help="deploy the backfill too, in a pool of its own",
+        help="deploy the backfill too, in a pool of its own, and D-parts for its parts, of which nobody is alerted",
     )
     return made
 
 
 def steps(options: argparse.Namespace) -> list[script_steps.Step]:
     """What the script does."""
-    what, pool = deploy_steps.check(options), options.backfill_pool
+    whats, pool = [deploy_steps.saturdays(options), deploy_steps.freshness(options)], options.backfill_pool
     if pool and pool == options.work_pool:
         raise BadArgument(f"--backfill_pool {pool}: the backfill would wait for itself there; name another pool.")
-
-    async def deploy() -> str:
-        async with get_client() as client:
-            if pool:
-                await in_pool(client, pool, BACKFILL, options.image)  # both are there, or nothing is deployed
-            return await deploy_steps.put(
-                client, options, await place(client, options), deploy_steps.saturdays(options)
-            )
-
-    async def deploy_backfill() -> str:
-        async with get_client() as client:
-            where = await in_pool(client, pool, BACKFILL, options.image)
-            return await deploy_steps.put(
-                client, options, where, deploy_steps.What(deploy_steps.Code.of(backfill_flow), given)
-            )
-
-    given = {
-        "deployment": f"{deploy_steps.OURS.name}/{options.deploy_name}",
-        "feed": options.feed,
-        "lake": options.lake,
-    }
-    made = [script_steps.Step("deploy", what, deploy)]
     if pool:
-        what = f"'{backfill_flow.name}/{options.deploy_name}': when asked, in {pool}, to {options.lake}"
-        made.append(script_steps.Step("deploy", what, deploy_backfill))
-    return made
+        parts = deploy_steps.parts(options)
+        given = {
+            "deployment": f"{parts.code.name}/{options.deploy_name}{parts.suffix}",
+            "feed": options.feed,
+            "lake": options.lake,
+        }
+        whats += [parts, deploy_steps.What(BACKFILL, given, tags=deploy_steps.alert_tags(options))]
+
+    async def deploy(what: deploy_steps.What) -> str:
+        entrypoint = f"flows/{what.code.entrypoint}"
+        async with get_client() as client:
+            where = await place(client, options, entrypoint)
+            if pool:
+                waits = await in_pool(client, pool, entrypoint, options.image)  # all are there, or nothing is deployed
+                where = waits if what.code is BACKFILL else where
+            return await deploy_steps.put(client, options, where, what)
+
+    return deploy_steps.plan(options, whats, deploy)
 
 
-async def place(client: PrefectClient, options: argparse.Namespace) -> deploy_steps.Place:
-    """Where the weekly runs happen.
+async def place(client: PrefectClient, options: argparse.Namespace, entrypoint: str) -> deploy_steps.Place:
+    """Where all runs but those of the backfill happen.
 
     Raises:
         EtlError: the block or the pool is not there, or the pool is of another type.
     """
-    entrypoint = f"flows/{deploy_steps.ENTRYPOINT}"
     if options.block_name:
         variables = {"image": options.image} if options.image else {}
         make = f"python blocks/docker_block.py --block_name {options.block_name} --image_name I"
@@ -96,7 +91,7 @@ async def place(client: PrefectClient, options: argparse.Namespace) -> deploy_st
 
 
 async def in_pool(client: PrefectClient, name: str, entrypoint: str, image: str | None) -> deploy_steps.Place:
-    """A place in a work pool, for either deployment.
+    """A place in a work pool.
 
     Raises:
         EtlError: the pool is not there, or is of another type.

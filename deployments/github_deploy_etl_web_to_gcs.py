@@ -2,9 +2,13 @@
 
     python deployments/github_deploy_etl_web_to_gcs.py --block_name N --deploy_name D     # an own server, by an agent
     python deployments/github_deploy_etl_web_to_gcs.py --work_pool P --deploy_name D --repository URL
-        [--reference v1] [--token_block NAME]                                             # by a process worker
+        [--reference v1] [--token_block NAME]                                # by a process worker, or in Prefect Cloud
 
-The machine of the agent or worker needs git and what prefect-requirements.txt lists.
+The machine of the agent or worker needs git and what prefect-requirements.txt lists. An agent is started as
+`prefect agent start -p default-agent-pool -q default`: without its pool it takes runs of any other.
+A pool of the type prefect:managed, which Prefect Cloud runs itself, takes Prefect's own image: each run fetches the
+code, and installs what docker-requirements.txt adds to that image. This way was never run: its request is what
+Prefect's papers say of such pools.
 """
 
 import argparse
@@ -15,8 +19,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+import prefect
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.runner.storage import GitRepository
@@ -25,8 +32,10 @@ import deploy_steps  # lets the others be found
 
 # isort: split
 import script_steps
+from deployed_flows import WATCH, Code
 from github_block import reference, repository
 from mta_weekly.errors import BadArgument, EtlError, to_one_line
+from mta_weekly.lake.objects import BLOCK
 
 # What git reads: no waiting for somebody to type a login, nor longer than 60 s for a server that sends nothing.
 GIT = {"GIT_TERMINAL_PROMPT": "0", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
@@ -41,12 +50,18 @@ flow = load_flow_from_entrypoint(sys.argv[1], use_placeholder_flow=False)
 said = {"name": flow.name, "description": flow.description or "", "schema": parameter_schema(flow).dict()}
 print(json.dumps(said))
 """
-TYPES = {"process": "prefect work-pool create '{name}' --type process"}
+TYPES = {kind: f"prefect work-pool create '{{name}}' --type {kind}" for kind in ("process", "prefect:managed")}
+IMAGE = f"prefecthq/prefect:{prefect.__version__}-python3.11"  # that of the Dockerfile; a managed pool's own is newer
 
 
 def parser() -> argparse.ArgumentParser:
     """The flags, as `--help` shows them."""
-    made = deploy_steps.parser("Deploy the flow to run from a repository, on a schedule.", __file__, "a GitHub block")
+    made = deploy_steps.parser(
+        "Deploy the flow to run from a repository, on a schedule. A work pool of the type prefect:managed, of Prefect "
+        "Cloud, is taken too; that way was never run.",
+        __file__,
+        "a GitHub block",
+    )
     made.add_argument(
         "--github_path",
         default="flows",
@@ -66,50 +81,91 @@ def parser() -> argparse.ArgumentParser:
 
 def steps(options: argparse.Namespace) -> list[script_steps.Step]:
     """What the script does."""
-    what = deploy_steps.check(options)
+    whats = [deploy_steps.saturdays(options), deploy_steps.freshness(options)]
     folder = PurePosixPath(options.github_path)
     if folder.is_absolute() or ".." in folder.parts or not options.github_path:
         raise BadArgument(f"--github_path {options.github_path!r}: must be a folder inside the repository.")
-    entrypoint = str(folder / deploy_steps.ENTRYPOINT)
     of_pools = {"repository": options.repository, "reference": options.reference, "token_block": options.token_block}
     given = [flag for flag, value in of_pools.items() if value]
     if options.block_name and given:
         raise BadArgument(f"--{given[0]} goes with --work_pool; with --block_name the block says it.")
     if options.work_pool and not options.repository:
         raise BadArgument("--work_pool needs --repository, the address the workers fetch the code from.")
+    wanted, codes = [what.code for what in whats if what.is_made], dict[str, Code]()
 
-    async def deploy() -> str:
+    async def fetch_codes() -> None:
         async with get_client() as client:
-            if options.block_name:
-                make = f"python blocks/github_block.py --block_name {options.block_name} --repository URL"
-                storage = await deploy_steps.block(client, "github", options.block_name, make)
-                place = deploy_steps.Place(
-                    entrypoint, None if folder == PurePosixPath() else str(folder), storage=storage
-                )
-                return await deploy_steps.put(client, options, place, deploy_steps.saturdays(options))
-            pool = await deploy_steps.work_pool(client, options.work_pool, TYPES)
-            fetched = await git(client, options)
-            code = await fetch(fetched, entrypoint, options.repository)
-            place = deploy_steps.Place(entrypoint, work_pool=pool.name, pull_steps=(fetched.to_pull_step(),))
-            return await deploy_steps.put(client, options, place, deploy_steps.saturdays(options, code))
+            await in_pool(client, options, folder)
+            codes.update(await fetch(await git(client, options), folder, wanted, options.repository))
 
-    return [script_steps.Step("deploy", what, deploy)]
+    async def deploy(what: deploy_steps.What) -> str:
+        async with get_client() as client:
+            where = await (in_pool if options.work_pool else by_block)(client, options, folder)
+            where = replace(where, entrypoint=str(folder / what.code.entrypoint))
+            what = replace(what, code=codes.get(what.code.name, what.code))
+            return await deploy_steps.put(client, options, where, what)
+
+    made = deploy_steps.plan(options, whats, deploy)
+    if options.work_pool:
+        made.insert(0, script_steps.Step("fetch", f"the flows of {options.repository}", fetch_codes, writes=False))
+    return made
 
 
-async def fetch(repository: GitRepository, entrypoint: str, address: str) -> deploy_steps.Code:
-    """The flow as the repository has it, cloned here once: what does not hold it is not deployed.
-
-    Flow.from_source would be content with a file that cannot be loaded, and takes the flow's modules from this project
-    where the repository lacks them; so it is loaded by a Python of its own, in the clone.
+async def by_block(client: PrefectClient, options: argparse.Namespace, folder: PurePosixPath) -> deploy_steps.Place:
+    """The place of runs whose code an agent fetches.
 
     Raises:
-        EtlError: it cannot be cloned, or the flow is not in it.
+        EtlError: the block is not registered.
+    """
+    make = f"python blocks/github_block.py --block_name {options.block_name} --repository URL"
+    storage = await deploy_steps.block(client, "github", options.block_name, make)
+    return deploy_steps.Place("", None if folder == PurePosixPath() else str(folder), storage=storage)
+
+
+async def in_pool(client: PrefectClient, options: argparse.Namespace, folder: PurePosixPath) -> deploy_steps.Place:
+    """The place of runs that fetch their code themselves; in a managed pool, what the code needs too.
+
+    Raises:
+        EtlError: the pool is not there, or is of another type; or the lake is a folder of a machine of Prefect's.
+    """
+    pool = await deploy_steps.work_pool(client, options.work_pool, TYPES)
+    fetched = (await git(client, options)).to_pull_step()
+    if not pool.is_managed_pool:
+        return deploy_steps.Place("", work_pool=pool.name, pull_steps=(fetched,))
+    if not options.lake.startswith(BLOCK):
+        raise EtlError(
+            f"--lake {options.lake}: a run in the managed pool {pool.name} loses its folders; give {BLOCK}NAME, whose "
+            "credentials hold a key"
+        )
+    (clone,) = fetched.values()
+    needs: dict[str, Any] = {
+        "directory": "{{ clone.directory }}",
+        "requirements_file": str(folder.parent / "docker-requirements.txt"),
+    }
+    return deploy_steps.Place(
+        "",
+        work_pool=pool.name,
+        pull_steps=(
+            {"prefect.deployments.steps.git_clone": clone | {"id": "clone"}},
+            {"prefect.deployments.steps.pip_install_requirements": needs},
+        ),
+        job_variables={"image": IMAGE},
+    )
+
+
+async def fetch(
+    repository: GitRepository, folder: PurePosixPath, wanted: Sequence[Code], address: str
+) -> dict[str, Code]:
+    """The flows as the repository has them, by name, cloned here once: what does not hold them is not deployed.
+
+    Raises:
+        EtlError: it cannot be cloned, or a flow is not in it.
     """
     if not shutil.which("git"):
         raise EtlError("git is not on this machine; install it")
     os.environ |= GIT
-    with tempfile.TemporaryDirectory() as folder:
-        repository.set_base_path(Path(folder))
+    with tempfile.TemporaryDirectory() as base:
+        repository.set_base_path(Path(base))
         try:
             await repository.pull_code()
         except RuntimeError as error:
@@ -117,22 +173,34 @@ async def fetch(repository: GitRepository, entrypoint: str, address: str) -> dep
                 f"{address}: cannot be cloned ({to_one_line(error)}); look at the address, --reference and, of a "
                 "private repository, --token_block"
             ) from None
-        command = [sys.executable, "-c", LOAD, entrypoint]
-        try:
-            ran = subprocess.run(  # noqa: S603 - the code that is to be deployed
-                command, cwd=repository.destination, capture_output=True, text=True, timeout=LOAD_TIMEOUT, check=True
-            )
-            code = deploy_steps.Code(**json.loads(ran.stdout.splitlines()[-1]))
-        except (subprocess.SubprocessError, ValueError, IndexError, TypeError) as error:
-            last = [*(getattr(error, "stderr", None) or "nothing is said").strip().splitlines()][-1]
-            raise EtlError(
-                f"{address}: {entrypoint} cannot be loaded from there ({to_one_line(last)[:200]}); look at "
-                "--github_path and --reference"
-            ) from None
-    if code.name != deploy_steps.OURS.name:
-        raise EtlError(
-            f"{address}: {entrypoint} is the flow {code.name!r}, not {deploy_steps.OURS.name!r}; look at the address"
+        return {code.name: load(repository.destination, folder, code, address) for code in wanted}
+
+
+def load(clone: Path, folder: PurePosixPath, wanted: Code, address: str) -> Code:
+    """A flow as the clone has it.
+
+    Flow.from_source would be content with a file that cannot be loaded, and takes the flow's modules from this project
+    where the repository lacks them; so it is loaded by a Python of its own, in the clone.
+
+    Raises:
+        EtlError: it cannot be loaded, or is another flow.
+    """
+    entrypoint = str(folder / wanted.entrypoint)
+    command = [sys.executable, "-c", LOAD, entrypoint]
+    older = ", or, of a version without this flow, --freshness-cron no" if wanted is WATCH else ""
+    try:
+        ran = subprocess.run(  # noqa: S603 - the code that is to be deployed
+            command, cwd=clone, capture_output=True, text=True, timeout=LOAD_TIMEOUT, check=True
         )
+        code = Code(**json.loads(ran.stdout.splitlines()[-1]), entrypoint=wanted.entrypoint)
+    except (subprocess.SubprocessError, ValueError, IndexError, TypeError) as error:
+        last = [*(getattr(error, "stderr", None) or "nothing is said").strip().splitlines()][-1]
+        raise EtlError(
+            f"{address}: {entrypoint} cannot be loaded from there ({to_one_line(last)[:200]}); look at "
+            f"--github_path and --reference{older}"
+        ) from None
+    if code.name != wanted.name:
+        raise EtlError(f"{address}: {entrypoint} is the flow {code.name!r}, not {wanted.name!r}; look at the address")
     return code
 
 

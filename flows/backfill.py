@@ -8,7 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -20,14 +20,13 @@ from mta_weekly.command.flags import backfill_parser
 ARGUMENTS = begin_command(backfill_parser(), sys.argv[1:]) if __name__ == "__main__" else {}  # before Prefect loads
 
 from prefect import flow, runtime
-from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import FlowRun, WorkPoolStatus
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed, State
 
 from etl_web_to_gcs import main_flow
-from mta_weekly.backfill_parts import Part, count_parts, cut_weeks, sum_parts
+from mta_weekly.backfill_parts import Part, count_parts, cut_weeks
 from mta_weekly.command import progress
 from mta_weekly.errors import BadArgument, EtlError
 from mta_weekly.feeds.catalog import AUTO, Feed, FeedSequence, feed_named
@@ -36,12 +35,16 @@ from mta_weekly.feeds.weeks import Week
 from mta_weekly.lake.facts import Facts
 from mta_weekly.lake.objects import BLOCK, Lake
 from mta_weekly.options import Options
-from mta_weekly.orchestration.deployment_runs import await_runs, find_key, read_deployment, start_run
+from mta_weekly.orchestration.deployment_runs import await_runs, describe_state, find_key, read_deployment, start_run
 from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
 from mta_weekly.orchestration.prefect_api import NO_SERVER, ask_api, log_to_api, prepare_prefect, translate_faults
+from mta_weekly.orchestration.run_ends import CONSOLE_ONLY, end_by_fault
+from mta_weekly.orchestration.run_names import list_feeds
+from mta_weekly.orchestration.run_report import label_run, report_parts
+from mta_weekly.orchestration.run_tags import ALERT_TAG
 from mta_weekly.outcomes import Judging, count_noun, list_not_loaded
 from mta_weekly.retry import RetryBudget
-from mta_weekly.settings import LONGEST, Settings, new_york_today, read_settings
+from mta_weekly.settings import LONGEST, VERSION, Settings, new_york_today, read_settings
 from mta_weekly.week_status import WeekStatus, look_at_weeks
 
 log = logging.getLogger("mta.backfill")
@@ -49,7 +52,7 @@ AGENTS = "prefect-agent"  # the type of a pool that has no workers
 SHOWN = 2500  # characters of a part's reason, for five held weeks with their own; its flow run has all of it
 
 
-@flow(name="MTA Backfill flow", flow_run_name="{start} to {end} by {deployment}")
+@flow(name="MTA Backfill flow", version=VERSION)
 def backfill_flow(
     start: date,
     end: date,
@@ -69,12 +72,19 @@ def backfill_flow(
     a week is missing; a run of such a part that still waits or works is waited for, not started twice.
 
     Args:
-        deployment: name of a deployment of "MTA Batch flow"; this flow must not run in the same work pool.
-        lake: default that of the deployment.
-        concurrency: weeks at once in each part.
-        part_timeout: seconds a part may run without a final state, or wait while no other part runs. It is ended then.
+        start: Every Saturday from this day ...
+        end: ... to this day, both included.
+        deployment: Name of a deployment of "MTA Batch flow"; this flow must not run in the same work pool.
+        by: What is one run: a month of weeks, or a year.
+        feed: What to load: turnstile, ridership or daily; auto: turnstile or ridership, as the week decides.
+        lake: Where to: gcs-bucket/NAME of a block, or a folder from the root. Empty: where the deployment lands.
+        concurrency: How many weeks at once in each run, 1 or more.
+        allow_bad_rows: How many bad rows of a week may be left out; with more it fails.
+        part_timeout: Seconds a run may take, or wait while no other one runs. Then it is ended, and named.
+        dry_run: Say in the log what would be run, and start nothing.
     """
     log_to_api()
+    label_run()
     began = time.monotonic()
     try:
         if dry_run:
@@ -96,23 +106,18 @@ def backfill_flow(
         done = parts.run(ours | {"allow_bad_rows": allow_bad_rows}, timedelta(seconds=part_timeout))
         done += map(_say, list_suspects(parts.look()))
     except EtlError as error:
-        log.error(str(error))
-        return Failed(name="BadArgument" if isinstance(error, BadArgument) else None, message=str(error))
+        return end_by_fault(error)
     done += [
         _say(Part(each.week, each.state, 1, int(each.missed), reason=each.reason))
         for each in list_not_loaded(parts.plan, parts.feed)
     ]
     done.sort(key=lambda part: part.part)
-    create_table_artifact(  # type: ignore[unused-coroutine] # done at once in a flow that is not async
-        key="mta-parts",
-        table=[asdict(part) for part in [*done, sum_parts(done, time.monotonic() - began)]],
-        description=f"Lake: {parts.where}; deployment: {parts.deployment.name}",
-    )
+    report_parts(done, parts.newest_feed, parts.where, parts.deployment.name, time.monotonic() - began)
     missed = [part for part in done if part.missed]
     if missed:
-        log.error("%s: %s", count_parts(done), ", ".join(part.part for part in missed))
+        log.error("%s: %s", count_parts(done), ", ".join(part.part for part in missed), extra=CONSOLE_ONLY)
         return Failed(message=f"{count_parts(done)}. " + "; ".join(map(str, missed)), data=done)
-    log.info(count_parts(done))
+    log.info(count_parts(done), extra=CONSOLE_ONLY)
     return Completed(message=count_parts(done), data=done)
 
 
@@ -166,6 +171,11 @@ class _Parts:
             raise BadArgument(f"lake {named}: give {BLOCK}NAME, or a folder from the root that all machines share.")
         where = which_lake(named, settings)
         return cls(settings, the_feed, plan, cut_weeks(plan.weeks, by), weekly, where, open_lake(where))
+
+    @property
+    def newest_feed(self) -> str:
+        """The name of the feed of the newest week."""
+        return list_feeds(self.feed, [*self.plan.weeks, *self.plan.not_due, *self.plan.outside])[-1]
 
     def check_pool(self) -> None:
         """Refuse to wait in the work pool of the parts: with its last place it would wait for itself, for ever."""
@@ -228,7 +238,7 @@ class _Parts:
             part = replace(part, seconds=round(run.total_run_time.total_seconds(), 1), flow_run=str(run.id))
         completed = bool(run and run.state and run.state.is_completed())
         if not part.missing:
-            said = reason or _describe_state(run)
+            said = reason or describe_state(run)
             return part if completed else replace(part, reason=f"its run ended so: {_short(said)}")
         if completed and not fault:
             reason = (
@@ -249,6 +259,8 @@ class _Parts:
     def _say_who_takes(self, count: int) -> None:
         name = self.deployment.work_pool_name
         log.info("%s in the work pool %s, waiting or at work", count_noun(count, "part"), name)
+        if ALERT_TAG in self.deployment.tags:
+            log.warning("each part bears the tag %s of deployment %s: alerts go by it", ALERT_TAG, self.deployment.name)
         with translate_faults("try again"):
             pool = ask_api(lambda client: client.read_work_pool(str(name)))
         if pool.type != AGENTS and pool.status != WorkPoolStatus.READY:
@@ -263,17 +275,11 @@ def list_suspects(status: Mapping[Week, WeekStatus]) -> list[Part]:
     return [Part(each.week, each.state, 1, 0, each.rows, each.bytes, reason=each.reason) for each in suspects]
 
 
-def _describe_state(run: FlowRun | None) -> str:
-    if run is None or run.state is None:
-        return "its flow run was deleted"
-    return f"{run.state.name}: {run.state.message or 'no reason given'}"
-
-
 def _describe_missing(run: FlowRun | None, weeks: int) -> str:
     """Why weeks are missing, in the words of the weekly flow, where it has named them itself."""
     message = run.state.message or "" if run and run.state else ""
     counts, _, names = message.partition(". ")
-    return names if names and counts.startswith(f"{weeks} week") else _describe_state(run)
+    return names if names and counts.startswith(f"{weeks} week") else describe_state(run)
 
 
 def _short(reason: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 from mta_weekly.command.command import begin_command, run_command
@@ -17,8 +18,7 @@ from mta_weekly.command.flags import weekly_parser
 
 ARGUMENTS = begin_command(weekly_parser(), sys.argv[1:]) if __name__ == "__main__" else {}  # before Prefect loads
 
-from prefect import flow, runtime, task
-from prefect.artifacts import create_table_artifact
+from prefect import flow, runtime, tags, task
 from prefect.states import Completed, Failed, State
 
 from mta_weekly.command import progress
@@ -35,19 +35,14 @@ from mta_weekly.options import Options, check_options
 from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
 from mta_weekly.orchestration.prefect_api import log_to_api, prepare_prefect
 from mta_weekly.orchestration.rehearsal import rehearse_run
+from mta_weekly.orchestration.run_ends import CONSOLE_ONLY, end_by_fault, end_by_outcomes
+from mta_weekly.orchestration.run_names import list_feeds
+from mta_weekly.orchestration.run_report import label_run, name_subflow, report_weeks, say_unloaded, say_week
 from mta_weekly.orchestration.source_blocks import open_sources
-from mta_weekly.outcomes import (
-    Judging,
-    Outcome,
-    describe_missing,
-    describe_not_due,
-    list_failed,
-    list_not_loaded,
-    sum_outcomes,
-    summarize_outcomes,
-)
+from mta_weekly.orchestration.unattended import run_unattended
+from mta_weekly.outcomes import Judging, Outcome, list_failed, summarize_outcomes
 from mta_weekly.retry import RetryBudget
-from mta_weekly.settings import new_york_today, read_settings
+from mta_weekly.settings import VERSION, new_york_today, read_settings
 from mta_weekly.spool import work_folder
 
 log = logging.getLogger("mta")
@@ -111,7 +106,7 @@ def write_gcs(week: str, load: Load, local: LocalWeek | Outcome) -> Outcome | St
         return Failed(message=str(error))
 
 
-@flow(name="etl-web-to-local", flow_run_name="{feed} to {lake}")
+@flow(name="etl-web-to-local", flow_run_name=name_subflow, version=VERSION)
 def etl_web_to_local(weeks: list[str], feed: str, lake: str, options: Options) -> State[Any]:
     """Land weeks, so many at once, each as soon as it is ready; the state's data is their outcomes.
 
@@ -127,19 +122,20 @@ def etl_web_to_local(weeks: list[str], feed: str, lake: str, options: Options) -
         with work_folder(options.settings.spool) as folder, client, progress.count_weeks(len(weeks)):
             loads = prepare_loads(feeds, target, folder, options)
             for outcome in _land(loads, client, options):
-                outcomes.append(_say(outcome))
+                outcomes.append(say_week(outcome, options.run_id))
                 progress.add_done(rows=outcome.rows)
-            suspects = {outcome.week: _say(outcome) for outcome in find_suspects(loads, outcomes)}
+            suspects = {each.week: say_week(each, options.run_id) for each in find_suspects(loads, outcomes)}
             outcomes = [suspects.get(outcome.week, outcome) for outcome in outcomes]
     except EtlError as error:
         if options.accept and isinstance(error, BadArgument):
             return Failed(name="BadArgument", message=str(error))
         done = {outcome.week for outcome in outcomes}
-        outcomes += map(_say, list_failed([week for week in weeks if week not in done], named, str(error)))
-    return _end(outcomes)
+        failed = list_failed([week for week in weeks if week not in done], named, str(error))
+        outcomes += [say_week(outcome, options.run_id) for outcome in failed]
+    return end_by_outcomes(outcomes)
 
 
-@flow(name="MTA Batch flow")
+@flow(name="MTA Batch flow", version=VERSION)
 def main_flow(
     year: int = 0,
     month: int = 0,
@@ -160,10 +156,29 @@ def main_flow(
 ) -> State[Any]:
     """Land the weeks asked for in the lake. Ends Failed, naming weeks and reasons, unless every due one is there.
 
-    Without a period: the newest week. docs/operate.md says what the parameters do.
+    Without a period: the newest week.
+
+    Args:
+        year: Year of the weeks, as 2026; 0 is no year. Without year, month, day, start and end: the newest week.
+        month: Month of that year, 1 to 12; 0 is the whole year.
+        day: The first Saturday on or after this day of the month; 0 is every Saturday of the month.
+        limit_one: With a day: that Saturday alone. Off: every Saturday from the day to the end of the month.
+        start: Every Saturday from this day ...
+        end: ... to this day, both included. In place of year, month and day.
+        feed: What to load: turnstile, ridership or daily; auto: turnstile or ridership, as the week decides.
+        lake: Where to: gcs-bucket/NAME of a block, or a folder from the root. Empty: MTA_LAKE, or the default block.
+        concurrency: How many weeks at once, 1 or more.
+        catch_up: For the newest week: how many weeks in all, with those before it.
+        force: Load weeks that are there again, damaged ones too, and replace them.
+        allow_bad_rows: How many bad rows of a week may be left out; with more it fails.
+        dry_run: Say in the log what would be done, and touch nothing.
+        refresh: Load weeks that are there again where their source has changed, and replace those that differ.
+        accept: Why a held week is right after all, in one line: then it lands as it is. Name the week too.
+        judge: A week unlike its neighbours is held (hold), lands with a warning (warn), or lands (off).
     """
     log_to_api()
-    began, by_deployment = time.monotonic(), runtime.deployment.id is not None
+    label_run()
+    by_deployment = runtime.deployment.id is not None
     request = PeriodRequest(year, month, day, limit_one, start, end, catch_up)
     if by_deployment and not request.newest:
         request = replace(request, catch_up=1)  # a deployment's default must not forbid a week asked of it by hand
@@ -176,27 +191,32 @@ def main_flow(
                 log.info(line)
             return Completed(message="dry run, nothing touched")
         settings, run_id = read_settings(), str(runtime.flow_run.id or "")
-        where = which_lake(lake, settings)
+    except EtlError as error:
+        return end_by_fault(error)
+    options = Options(
+        settings, new_york_today(), lake or "", run_id, force, refresh, allow_bad_rows, concurrency,
+        Hosts(settings.retry_wait), accept, judge,
+    )  # fmt: skip
+    work = partial(_run, request, feed, options)
+    return run_unattended(work, settings) if request.newest else work()
+
+
+def _run(request: PeriodRequest, feed: str, options: Options) -> State[Any]:
+    began = time.monotonic()
+    try:
+        where = which_lake(options.lake, options.settings)
         log.info("lake: %s", where)
-        options = Options(
-            settings, new_york_today(), where, run_id, force, refresh, allow_bad_rows, concurrency,
-            Hosts(settings.retry_wait), accept, judge,
-        )  # fmt: skip
-        the_feed = feed_named(feed)
+        options, the_feed = replace(options, lake=where), feed_named(feed)
         plan, weeks = _find_weeks(request, the_feed, options)
-        outcomes = _say_not_loaded(plan, the_feed)
+        outcomes = say_unloaded(plan, the_feed, options.run_id)
         if weeks:
             outcomes += _load_weeks(weeks, the_feed, options)
     except EtlError as error:
-        return _fail(error)
+        return end_by_fault(error)
     outcomes.sort(key=lambda outcome: outcome.week)
-    create_table_artifact(  # type: ignore[unused-coroutine] # done at once in a flow that is not async
-        key="mta-weeks",
-        table=[each.row for each in [*outcomes, sum_outcomes(outcomes, time.monotonic() - began)]],
-        description=f"Lake: {where}",
-    )
-    ended = _end(outcomes)
-    log.info(summarize_outcomes(outcomes))
+    report_weeks(outcomes, where, time.monotonic() - began)
+    ended = end_by_outcomes(outcomes)
+    log.info(summarize_outcomes(outcomes), extra=CONSOLE_ONLY)
     return ended
 
 
@@ -214,18 +234,9 @@ def _find_weeks(request: PeriodRequest, feed: Feed | FeedSequence, options: Opti
     return plan, [week.label for week in plan.weeks]
 
 
-def _say_not_loaded(plan: Plan, feed: Feed | FeedSequence) -> list[Outcome]:
-    outcomes = list_not_loaded(plan, feed)
-    if later := describe_not_due(outcomes):
-        log.info("%s %s", feed.feeds[-1].name, later)
-    for outcome in outcomes:
-        if outcome.missed:
-            _say(outcome)
-    return outcomes
-
-
 def _load_weeks(weeks: list[str], feed: Feed | FeedSequence, options: Options) -> list[Outcome]:
-    state = etl_web_to_local(weeks, feed.name, options.lake, options, return_state=True)
+    with tags(*list_feeds(feed, map(Week.named, weeks))):
+        state = etl_web_to_local(weeks, feed.name, options.lake, options, return_state=True)
     outcomes: Any = state.result(raise_on_failure=False)
     if isinstance(outcomes, list):
         return outcomes
@@ -276,22 +287,6 @@ def _outcome(load: Load, local: Any, state: State[Any]) -> Outcome:
         return outcome
     failed = state if state.is_final() else local.wait()  # a task whose upstream failed is never run
     return load.fail(failed.message or "no reason given")
-
-
-def _say(outcome: Outcome) -> Outcome:
-    log.log(logging.ERROR if outcome.missed else logging.INFO, str(outcome))
-    return outcome
-
-
-def _fail(error: EtlError) -> State[Any]:
-    log.error(str(error))
-    return Failed(name="BadArgument" if isinstance(error, BadArgument) else None, message=str(error))
-
-
-def _end(outcomes: list[Outcome]) -> State[Any]:
-    if missed := describe_missing(outcomes):
-        return Failed(message=f"{summarize_outcomes(outcomes)}. {missed}", data=outcomes)
-    return Completed(message=summarize_outcomes(outcomes), data=outcomes)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,43 @@
-"""What looks after a lake, without loading anything. Run as a command: `tidy`.
+"""What looks after a lake, without loading anything. Run as a command: `status` and `tidy`; as a flow: freshness.
 
-What litter is, and how it is removed, is for mta_weekly/ to know; here is which lake is meant.
+How a lake stands, what litter is and how it is removed, is for mta_weekly/ to know; here is which lake is meant, and
+what Prefect is told.
 """
 
+import logging
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any
 
 from mta_weekly.command.command import begin_command, print_report
 from mta_weekly.command.flags import watch_parser
+from mta_weekly.command.folder_status import find_folder, report_folder
 
 ARGUMENTS = begin_command(watch_parser(), sys.argv[1:]) if __name__ == "__main__" else {}  # before Prefect loads
+if folder := find_folder(ARGUMENTS):
+    sys.exit(print_report(partial(report_folder, folder), ARGUMENTS))
 
-from mta_weekly.errors import LakeFailed
+from prefect import flow, runtime
+from prefect.artifacts import create_markdown_artifact
+from prefect.states import Completed, Failed, State
+
+from mta_weekly.errors import BadArgument, EtlError, LakeFailed
 from mta_weekly.feeds.catalog import FEEDS
+from mta_weekly.lake_report import count_faults, describe_faults, describe_feed, report_lake, write_markdown
+from mta_weekly.lake_status import LakeStatus, look_at_lake
+from mta_weekly.options import Options
 from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
-from mta_weekly.orchestration.prefect_api import prepare_prefect
+from mta_weekly.orchestration.prefect_api import log_to_api, prepare_prefect
+from mta_weekly.orchestration.run_ends import end_by_fault
+from mta_weekly.orchestration.told_runs import find_told_weeks
 from mta_weekly.outcomes import count_noun
 from mta_weekly.retry import RetryBudget
-from mta_weekly.settings import read_settings
+from mta_weekly.settings import VERSION, new_york_today, read_settings
 from mta_weekly.tidy import list_litter, remove_litter
+
+log = logging.getLogger("mta.watch")
 
 
 def tidy(lake: str | None = None, feed: str = "", yes: bool = False, **_: object) -> Iterator[str]:
@@ -44,5 +62,80 @@ def tidy(lake: str | None = None, feed: str = "", yes: bool = False, **_: object
     yield f"{things}: {'removed' if yes else '--yes removes what is listed'}" if listed else "nothing to remove"
 
 
+def status(
+    lake: str | None = None, feed: str = "", since: date | None = None, json: bool = False, **_: object
+) -> Iterator[str]:
+    """Say how the lake stands, a line a feed and a line a fault; or with `json` as one document.
+
+    Raises:
+        EtlError: the lake cannot be read; or, when all is said, something is not as it should be.
+    """
+    settings = read_settings()
+    where = which_lake(lake, settings)
+    yield from report_lake(open_lake(where), Options(settings, new_york_today(), where), feed, since, json)
+
+
+def _name_run() -> str:
+    feed = runtime.flow_run.parameters.get("feed")
+    return f"freshness of {feed}" if feed in FEEDS else "freshness"
+
+
+@flow(name="MTA Freshness flow", flow_run_name=_name_run, version=VERSION)
+def freshness_flow(lake: str | None = None, feed: str = "", since: date | None = None) -> State[Any]:
+    """Say how the lake stands. Ends Failed, naming weeks and what to do, unless all that is due is there and right.
+
+    Weeks that the last run of the weekly deployment into the same lake has named as it failed are not told again: where
+    there are no others, this ends Completed, and says so.
+
+    Args:
+        lake: a folder, or gcs-bucket/NAME; default MTA_LAKE, else gcs-bucket/blk-gcs-name.
+        feed: the feed that must be there; default those that the lake has weeks of.
+        since: what is due from here on; default from the first week that the lake has of a feed.
+    """
+    log_to_api()
+    try:
+        found = _look(lake, feed, since)
+        faults = found.list_faults()
+        told = find_told_weeks(partial(_is_lake, found), datetime.now(UTC)) if faults else {}
+    except EtlError as error:
+        return end_by_fault(error)
+    log.info("lake: %s", found.options.lake)
+    for each in found.feeds:
+        log.info(describe_feed(each))
+    for fault in faults:
+        log.error(str(fault))
+    create_markdown_artifact(  # type: ignore[unused-coroutine] # done at once in a flow that is not async
+        key="mta-freshness", markdown=write_markdown(found), description=f"Lake: {found.options.lake}"
+    )
+    return _end(found, told)
+
+
+def _look(lake: str | None, feed: str, since: date | None) -> LakeStatus:
+    settings = read_settings()
+    where = which_lake(lake, settings)
+    return look_at_lake(open_lake(where), Options(settings, new_york_today(), where), feed, since)
+
+
+def _is_lake(found: LakeStatus, named: str | None) -> bool:
+    """Whether a run that was given this name of a lake, or none, means the one that was found, as here it would."""
+    try:
+        return which_lake(named, found.options.settings) == found.options.lake
+    except BadArgument:
+        return False
+
+
+def _end(found: LakeStatus, told: dict[tuple[str, str], str]) -> State[Any]:
+    """Failed where there are faults that no run has told."""
+    if untold := found.list_faults(told):
+        return Failed(message=f"{count_faults(untold)}. {describe_faults(untold)}")
+    said = "; ".join(map(describe_feed, found.feeds))
+    if faults := found.list_faults():
+        names = sorted({told[fault.feed, week] for fault in faults for week in fault.weeks})
+        runs = " and ".join(map(repr, names))
+        said += f". {describe_faults(faults)}, as {runs} {'has' if len(names) == 1 else 'have'} said"
+    return Completed(message=said)
+
+
 if __name__ == "__main__":
-    sys.exit(print_report(tidy, prepare_prefect, ARGUMENTS))
+    report = status if ARGUMENTS["command"] == "status" else tidy
+    sys.exit(print_report(report, ARGUMENTS, prepare_prefect))

@@ -24,7 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 UNIT = ROOT / "tests" / "unit"
 
 # Before Prefect is imported anywhere: its home decides where it keeps its database and profiles.
-for name in [name for name in os.environ if name.startswith(("MTA_", "PREFECT_", "GOOGLE_", "STORAGE_EMULATOR"))]:
+for name in [
+    name for name in os.environ if name.startswith(("MTA_", "PREFECT_", "GOOGLE_", "OTEL_", "STORAGE_EMULATOR"))
+]:
     del os.environ[name]
 AUTHORITIES = os.environ.get("SSL_CERT_FILE")
 _home = tempfile.TemporaryDirectory(prefix="mta-tests-")

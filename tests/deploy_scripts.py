@@ -31,8 +31,8 @@ def box(script: Script) -> None:
     assert script("docker_block", *flags).code == 0
 
 
-def deployment(name: str = "dep") -> Any:
-    return ask(lambda client: client.read_deployment_by_name(f"{main_flow.name}/{name}"))
+def deployment(name: str = "dep", flow: str = main_flow.name) -> Any:
+    return ask(lambda client: client.read_deployment_by_name(f"{flow}/{name}"))
 
 
 BY = [("--block_name", "box"), ("--work_pool", "pool")]

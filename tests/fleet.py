@@ -6,22 +6,24 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterTags
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import State
 
 import backfill
 import deploy_steps
 from conftest import ROOT, ask, small_week, start
+from deployed_flows import Code
 from mta_weekly.feeds.weeks import list_weeks
 from mta_weekly.orchestration import deployment_runs as runs
+from mta_weekly.orchestration.run_tags import ALERT_TAG, PART_TAG
 from servers import prefect_server
 from web import Answer, Web
 
@@ -53,26 +55,23 @@ class Fleet:
             return ask(question)
 
     def deploy(self, name: str, limit: int | None = None, lake: bool = True) -> None:
-        """The weekly flow and the backfill, each in a pool of its own."""
+        """The weekly flow, the same for parts, and the backfill, which has a pool of its own."""
         variables = {"working_dir": str(ROOT)}
         given = ["--work_pool", name, "--deploy_name", name, "--lake", str(self.lake)]
         options = deploy_steps.parser("", deploy_steps.__file__, "").parse_args(given)
+        parts = {"deployment": f"MTA Batch flow/{name}-parts", "lake": str(self.lake)}
+        filling = deploy_steps.What(Code.of(backfill.backfill_flow), parts, tags=deploy_steps.alert_tags(options))
 
         async def put(client: Any) -> None:
             for pool, most in ((name, limit), (f"{name}-q", None)):
                 await client.create_work_pool(WorkPoolCreate(name=pool, type="process", concurrency_limit=most))
             place = deploy_steps.Place("flows/etl_web_to_gcs.py:main_flow", str(ROOT), name, job_variables=variables)
-            what = deploy_steps.saturdays(options)
-            if not lake:
-                del what.parameters["lake"]
-            await deploy_steps.put(client, options, place, what)
-            place = deploy_steps.Place(
-                "flows/backfill.py:backfill_flow", str(ROOT), f"{name}-q", job_variables=variables
-            )
-            code = deploy_steps.Code.of(backfill.backfill_flow)
-            await deploy_steps.put(
-                client, options, place, deploy_steps.What(code, {"deployment": name, "lake": str(self.lake)})
-            )
+            for what in (deploy_steps.saturdays(options), deploy_steps.parts(options)):
+                if not lake:
+                    del what.parameters["lake"]
+                await deploy_steps.put(client, options, place, what)
+            place = replace(place, entrypoint="flows/backfill.py:backfill_flow", work_pool=f"{name}-q")
+            await deploy_steps.put(client, options, place, filling)
 
         self.ask(put)
 
@@ -96,15 +95,22 @@ class Fleet:
         return (self.home / f"{name}.log").read_text().count("Completed submission of flow run")
 
     def runs(self, name: str) -> list[Any]:
-        """All runs of the weekly deployment that a backfill asked for."""
+        """All runs that a backfill asked for, of the weekly deployment or of that for parts."""
 
         async def read(client: Any) -> list[Any]:
-            deployment = await client.read_deployment_by_name(f"MTA Batch flow/{name}")
-            which = FlowRunFilterDeploymentId(any_=[deployment.id])
-            runs = await client.read_flow_runs(flow_run_filter=FlowRunFilter(deployment_id=which))
-            return [run for run in runs if run.name.startswith("backfill")]  # and not those of Saturdays
+            those = [await client.read_deployment_by_name(f"MTA Batch flow/{each}") for each in (name, f"{name}-parts")]
+            which = FlowRunFilter(
+                deployment_id=FlowRunFilterDeploymentId(any_=[each.id for each in those]),
+                tags=FlowRunFilterTags(all_=[PART_TAG]),  # and not those of Saturdays
+            )
+            found: list[Any] = await client.read_flow_runs(flow_run_filter=which)
+            return found
 
         return self.ask(read)
+
+    def parts(self, name: str) -> list[str]:
+        """The parts of these runs, in order, each as often as it was asked for."""
+        return sorted(min(set(run.tags) - {ALERT_TAG, PART_TAG}) for run in self.runs(name))
 
     def backfill(self, name: str, first: date, last: date, **more: Any) -> State[Any]:
         """The flow in this process, which is not one of the workers."""

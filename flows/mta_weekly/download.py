@@ -20,6 +20,7 @@ from mta_weekly.fetch.client import Web
 from mta_weekly.fetch.from_source import fetch_week, find_address
 from mta_weekly.lake_week import LakeWeek
 from mta_weekly.options import Options
+from mta_weekly.telemetry import record_step
 
 log = logging.getLogger("mta.load")
 
@@ -86,6 +87,11 @@ class Download:
         address, _, _ = find_address(self.target.feed, source, self.target.week, self.options.settings).partition(" ")
         return httpx.URL(address).netloc
 
+    @record_step(
+        name="fetch",
+        about=lambda self, source, *_: {**self.target.names, "source": source.name},
+        result=lambda fetched: {"rows": fetched[0].rows, "received": fetched[1].received},
+    )
     def _fetch(self, source: Source, client: Web, path: Path, watch: Watch) -> tuple[WeekProfile, Body]:
         """The week as one source has it."""
         dialect = source.dialect_of(self.target.week)
@@ -102,16 +108,7 @@ class Download:
                     self.target.feed, self.target.week, *again, f"--allow-bad-rows {error.count}"
                 )
                 raise Refused(f"{error}: {command}") from error
-            if body.rows is not None:
-                rows = profile.rows + profile.bad_rows
-                if body.rows != rows:
-                    raise TryAgain(f"{rows:,} rows came of {body.rows:,} that were counted")
-                if body.compare and not profile.bad_rows:  # the site sums those too
-                    body.compare(profile.sums, profile.day_sums)
-            try:
-                check_days(profile, self.target.feed)
-            except Refused as error:
-                raise Refused(f"{error}; nothing loaded, try again later") from error
+            self._check(profile, body)
             return profile
 
         due = expected_on(self.target.feed.coverage.due_on(self.target.week), self.options.today)
@@ -127,6 +124,25 @@ class Download:
             unless=self._unless(source),
             consume=consume,
         )
+
+    @record_step(name="check", about=lambda self, profile, _: {**self.target.names, "rows": profile.rows})
+    def _check(self, profile: WeekProfile, body: Body) -> None:
+        """Compare a whole week with what its source counted and summed, and see that it is no part of one.
+
+        Raises:
+            TryAgain: it is not what was counted or summed.
+            Refused: it is a part.
+        """
+        if body.rows is not None:
+            rows = profile.rows + profile.bad_rows
+            if body.rows != rows:
+                raise TryAgain(f"{rows:,} rows came of {body.rows:,} that were counted")
+            if body.compare and not profile.bad_rows:  # the site sums those too
+                body.compare(profile.sums, profile.day_sums)
+        try:
+            check_days(profile, self.target.feed)
+        except Refused as error:
+            raise Refused(f"{error}; nothing loaded, try again later") from error
 
     def _unless(self, source: Source) -> Version | None:
         """The version that the lake has already, where it came from there."""

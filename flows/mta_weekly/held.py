@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mta_weekly.errors import to_one_line
 from mta_weekly.feeds.catalog import Feed, list_distinct
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.lake.companions import HELD, Companion, is_overtaken
@@ -25,19 +26,29 @@ class HeldWeek:
     found: StoredObject
     facts: CompanionFacts
 
+    @property
+    def said(self) -> str:
+        """Why it is held, and since when that is known."""
+        return to_one_line(f"looked at {self.facts.looked_at}: {self.facts.why}")
+
 
 def find_held(
-    lake: Lake, feeds: Mapping[Week, Feed], present: Mapping[str, StoredObject], budget: RetryBudget
+    lake: Lake,
+    feeds: Mapping[Week, Feed],
+    present: Mapping[str, StoredObject],
+    budget: RetryBudget,
+    unread: bool = False,
 ) -> dict[Week, HeldWeek]:
     """Those of the weeks that are held, as they looked when a run last looked at their source; a listing a feed.
 
     Args:
         present: the objects of these weeks that are in the lake. A week that has landed since is held no longer.
+        unread: see Lake.find_all.
     """
     held: dict[Week, HeldWeek] = {}
     for feed in list_distinct(feeds.values()):
         weeks = {week.label: week for week, each in feeds.items() if each is feed}
-        for key, found in lake.find_all(f"{HELD}/{feed.name}/", budget).items():
+        for key, found in lake.find_all(f"{HELD}/{feed.name}/", budget, unread).items():
             named = Companion.named(key)
             week = weeks.get(named.week) if named and named.key == key else None  # such a name may be no week's
             if week is None or not isinstance(found.facts, CompanionFacts):

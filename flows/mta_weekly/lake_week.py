@@ -20,6 +20,7 @@ from mta_weekly.lake.facts import CompanionFacts, Facts
 from mta_weekly.lake.objects import Lake, PublishResult, StoredObject
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import VERSION
+from mta_weekly.telemetry import record_step
 
 HEALED = "--force loads it again, and keeps this one in history/"
 
@@ -47,6 +48,11 @@ class LakeWeek:
     def key(self) -> str:
         """The name of the object."""
         return self.feed.key(self.week)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What tells this week of this run from others, for telemetry."""
+        return {"feed": self.feed.name, "week": self.week.label, "run_id": self.run_id}
 
     @property
     def path(self) -> Path:
@@ -94,6 +100,11 @@ class LakeWeek:
         """
         return replace(found, facts=self.lake.set_facts(self.key, found, facts, self.budget), said=None)
 
+    @record_step(
+        name="publish",
+        about=lambda self, path, facts, _: {**self.names, "rows": facts.rows, "size": facts.size},
+        result=lambda _: {"state": "held"},
+    )
     def hold(self, path: Path, facts: Facts, why: str) -> str:
         """Keep an object aside, and the rows left out of it; returns its name.
 
@@ -104,6 +115,11 @@ class LakeWeek:
         companion = Companion.of(HELD, facts, facts.sha256)
         return self._publish_companion(path, companion, facts, facts.sha256, why, looked_at=utc_now())
 
+    @record_step(
+        name="publish",
+        about=lambda self, path, facts, *_: {**self.names, "rows": facts.rows, "size": facts.size},
+        result=lambda published: {"state": published.state},
+    )
     def publish(self, path: Path, facts: Facts, compared: Facts | None, by: str) -> PublishResult:
         """Publish an object after its companions: the rows left out of it, and what it replaces.
 

@@ -19,9 +19,10 @@ from mta_weekly.held import HeldWeek
 from mta_weekly.lake.facts import Facts
 from mta_weekly.lake.objects import PublishResult, StoredObject, say_changed
 from mta_weekly.lake_week import LakeWeek, readable, utc_now
-from mta_weekly.neighbourhood import judge_new, read_figures
+from mta_weekly.neighbourhood import describe_unlike, judge_new, read_figures
 from mta_weekly.options import Options
 from mta_weekly.outcomes import Outcome, count_noun, describe_differences
+from mta_weekly.telemetry import record_step
 
 log = logging.getLogger("mta.load")
 
@@ -125,11 +126,16 @@ class Load:
             rejected_path(local.path).unlink(missing_ok=True)
         outcome = self._describe(local, published)
         if findings:
-            said = f"not like its neighbours: {describe_findings(findings)}"
+            said = describe_unlike(findings)
             log.warning("%s %s: %s", self.target.feed.name, self.target.week, said)
             outcome = replace(outcome, reason="; ".join(filter(None, [outcome.reason, said])))
         return outcome
 
+    @record_step(
+        name="judge",
+        about=lambda self, facts, _: {**self.target.names, "rows": facts.rows},
+        result=lambda findings: {"findings": len(findings)},
+    )
     def _judge(self, facts: Facts, compared: Facts | None) -> list[Finding]:
         """What is wrong with a week that would land; nothing where the lake has the same, or it is accepted."""
         existing = self.target.existing

@@ -7,19 +7,19 @@ from pathlib import Path
 from types import MappingProxyType
 
 from mta_weekly.acceptance import Acceptance, check_acceptances
-from mta_weekly.content.judgement import describe_findings
 from mta_weekly.feeds.catalog import Feed, list_distinct
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.held import find_held
 from mta_weekly.lake.objects import Lake, StoredObject
 from mta_weekly.lake_week import LakeWeek
 from mta_weekly.load import Load
-from mta_weekly.neighbourhood import is_told, judge_standing, list_around, read_all, read_figures
+from mta_weekly.neighbourhood import describe_unlike, is_told, judge_standing, list_around, read_all, read_figures
 from mta_weekly.options import Options
 from mta_weekly.outcomes import Outcome
 from mta_weekly.retry import RetryBudget
 
 log = logging.getLogger("mta.load")
+HEALED = "if its source has mended it, --refresh; if it is right"  # what to do about one that is in the lake
 NEW = ("landed", "replaced")  # outcomes of weeks that were judged when they landed
 
 
@@ -82,10 +82,9 @@ def find_suspects(loads: Sequence[Load], outcomes: Sequence[Outcome]) -> Iterato
         if outcome is None or judge == "off" or (outcome.state in NEW and is_told(now[feed.name][week], load.known)):
             continue
         if findings := judge_standing(feed, now[feed.name][week], now[feed.name]):
-            said = f"not like its neighbours: {describe_findings(findings)}"
             if judge == "warn":
-                log.warning("%s %s: %s", feed.name, week, said)
+                log.warning("%s %s: %s", feed.name, week, describe_unlike(findings))
                 continue
             command = load.options.write_command(feed, week, "--accept WHY")
-            healed = "if its source has mended it, --refresh; if it is right"
-            yield replace(outcome, state="suspect", reason=f"is in the lake, and {said}; {healed}: {command}")
+            reason = f"is in the lake, and {describe_unlike(findings)}; {HEALED}: {command}"
+            yield replace(outcome, state="suspect", reason=reason)

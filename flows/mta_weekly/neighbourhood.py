@@ -3,20 +3,30 @@
 Joins content and lake; knows no source but its name.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 
-from mta_weekly.content.judgement import ENOUGH, NEAR, Figures, Finding, find_neighbours, judge_week
+from mta_weekly.content.judgement import (
+    ENOUGH,
+    NEAR,
+    Figures,
+    Finding,
+    describe_findings,
+    find_neighbours,
+    judge_week,
+)
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.weeks import WEEK, Week
 from mta_weekly.lake.facts import Facts
 from mta_weekly.lake.objects import StoredObject
 
+FAR = NEAR // WEEK  # weeks to a neighbour, at most
+
 
 def list_around(weeks: Iterable[Week], feed: Feed) -> list[Week]:
     """The weeks that may be neighbours of these, and are none of them."""
     given = set(weeks)
-    steps = [n * WEEK for n in range(-(NEAR // WEEK), NEAR // WEEK + 1)]
+    steps = [n * WEEK for n in range(-FAR, FAR + 1)]
     near = {Week(week.saturday + step) for week in given for step in steps}
     return sorted(week for week in near - given if feed.coverage.holds(week))
 
@@ -52,6 +62,21 @@ def judge_new(feed: Feed, facts: Facts, known: Mapping[Week, Figures], stands: F
 def judge_standing(feed: Feed, figures: Figures, known: Mapping[Week, Figures]) -> list[Finding]:
     """What is wrong with a week that is in the lake."""
     return judge_week(figures, find_neighbours(figures, known.values()), feed)
+
+
+def judge_all_standing(feed: Feed, known: Mapping[Week, Figures]) -> dict[Week, list[Finding]]:
+    """What is wrong with weeks that are in the lake, by week; of one with nothing wrong there is nothing."""
+    weeks, found = sorted(known), dict[Week, list[Finding]]()
+    for place, week in enumerate(weeks):
+        around = weeks[max(place - FAR, 0) : place + FAR + 1]  # those further away are no neighbours
+        if findings := judge_standing(feed, known[week], {each: known[each] for each in around}):
+            found[week] = findings
+    return found
+
+
+def describe_unlike(findings: Sequence[Finding]) -> str:
+    """What is wrong with a week, in one line."""
+    return f"not like its neighbours: {describe_findings(findings)}"
 
 
 def is_told(figures: Figures, known: Mapping[Week, Figures]) -> bool:

@@ -41,12 +41,13 @@ class Options:
     accept: str = ""
     judge: Judging = "hold"
 
-    def write_command(self, feed: Feed, week: Week, *flags: str) -> str:
-        """The command that loads a week by itself into the lake of the run, with these flags."""
+    def write_command(self, feed: Feed, week: Week, *flags: str, last: Week | None = None) -> str:
+        """The command that loads a week by itself, or the weeks up to the `last`, into the lake, with these flags."""
         day = week.saturday
         lake = [f"--lake {shlex.quote(self.lake)}"] if self.lake else []
-        period = f"--year {day.year} --month {day.month} --day {day.day} --feed {feed.name}"
-        return " ".join(["python flows/etl_web_to_gcs.py", period, *lake, *flags])
+        one = f"--year {day.year} --month {day.month} --day {day.day}"
+        period = f"--start {day} --end {last.saturday}" if last else one
+        return " ".join(["python flows/etl_web_to_gcs.py", f"{period} --feed {feed.name}", *lake, *flags])
 
 
 def check_options(

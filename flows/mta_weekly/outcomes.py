@@ -1,12 +1,13 @@
 """What became of each week, in words: for the log, the run's table and the message of its end. Knows no Prefect."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from rich.filesize import decimal
 
-from mta_weekly.feeds.catalog import Feed, FeedSequence
+from mta_weekly.feeds.catalog import FEEDS, Feed, FeedSequence
 from mta_weekly.feeds.plans import Plan
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.lake.facts import Facts
@@ -53,6 +54,11 @@ def count_noun(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def escape_markdown(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_<\[~|])", r"\\\1", text)
+
+
 def count_states(states: list[str], order: tuple[str, ...]) -> str:
     """How often each state is there: 3 landed, 1 failed."""
     return ", ".join(f"{states.count(state)} {state}" for state in order if state in states)
@@ -70,6 +76,14 @@ def describe_missing(outcomes: list[Outcome]) -> str:
         if outcome.missed:
             weeks.setdefault((outcome.object.partition("/")[0], outcome.reason), []).append(outcome.week)
     return "; ".join(f"{feed} {', '.join(named)}: {reason}" for (feed, reason), named in weeks.items())
+
+
+def read_missing(message: str) -> set[tuple[str, str]]:
+    """The feeds and weeks that `describe_missing` has named in the message of a run."""
+    found = re.finditer(
+        rf"(?:^|[.;] )(?P<feed>{'|'.join(FEEDS)}) (?P<weeks>\d{{6}}(?:, \d{{6}})*): ", message, re.ASCII
+    )
+    return {(each["feed"], week) for each in found for week in each["weeks"].split(", ")}
 
 
 def sum_outcomes(outcomes: list[Outcome], seconds: float) -> Outcome:

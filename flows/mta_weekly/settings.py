@@ -3,11 +3,13 @@
 Nothing else in the project reads the environment for its own settings, or the time of day; everyone is handed them.
 """
 
+import os
 import re
 import time
+from collections.abc import Generator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
@@ -16,7 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from mta_weekly import files
 from mta_weekly.errors import BadArgument
 
-VERSION = "0.9.0"
+VERSION = "0.10.0"
 DAY = 86_400.0  # seconds; no wait for a source is longer
 LONGEST = 30 * DAY  # nor one for a part of a backfill
 ADDRESS = re.compile(
@@ -47,6 +49,20 @@ def plain_token(value: SecretStr) -> SecretStr | None:
     return SecretStr(token) if token else None
 
 
+def plain_address(value: SecretStr) -> SecretStr | None:
+    """A secret address without the blanks that a file or a page may add; None where nothing is left.
+
+    Raises:
+        ValueError: it is no address that can be asked; does not quote it.
+    """
+    address = value.get_secret_value().strip()
+    path, _, query = address.partition("?")
+    found = ADDRESS.fullmatch(path)
+    if address and not (found and 0 < int(found["port"] or 80) < 2**16 and query.isascii() and query.isprintable()):
+        raise ValueError("must be an address as in https://HOST/PATH, without a user name or a password")
+    return SecretStr(address) if address else None
+
+
 def _home(value: Path) -> Path:
     try:
         return value.expanduser()
@@ -72,6 +88,12 @@ class Settings(BaseSettings):
     connect_timeout: float = Field(default=15.0, gt=0, le=DAY)  # seconds
     head_timeout: float = Field(default=300.0, gt=0, le=DAY)  # seconds, for the head of an answer
     read_timeout: float = Field(default=60.0, gt=0, le=DAY)  # seconds without a byte
+    week_timeout: float = Field(default=7200.0, gt=0, le=DAY)  # seconds; a run that shows no life for longer is dead
+    ping_url: Annotated[SecretStr | None, AfterValidator(lambda v: v and plain_address(v))] = None  # a secret address
+
+    def __iter__(self) -> Generator[tuple[str, Any], None, None]:
+        """Its fields but for the secrets: so Prefect writes it down among the parameters of a run, for all to read."""
+        yield from ((name, value) for name, value in super().__iter__() if not isinstance(value, SecretStr))
 
     @property
     def overrides(self) -> dict[str, str | None]:
@@ -107,6 +129,14 @@ def read_settings() -> Settings:
             f"MTA_{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
         )
         raise BadArgument(f"{faults}. Mend the variable, or its line in {ROOT / '.env'}.") from None
+
+
+def wants_telemetry() -> bool:
+    """Whether somebody collects what the steps take, by OpenTelemetry's own variables."""
+    endpoint, disabled = (
+        os.environ.get(f"OTEL_{name}", "").strip() for name in ("EXPORTER_OTLP_ENDPOINT", "SDK_DISABLED")
+    )
+    return bool(endpoint) and disabled.lower() != "true"
 
 
 def seconds_since(moment: float) -> float:

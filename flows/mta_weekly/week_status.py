@@ -67,7 +67,7 @@ class WeekStatus:
         target = self.load.target
         command = self.load.options.write_command(target.feed, target.week, "--accept WHY")
         stands = "held, what is in the lake stays, " if self.existing else ""
-        said = f"{stands}looked at {self.held.facts.looked_at}: {self.held.facts.why}"
+        said = f"{stands}{self.held.said}"
         return said if self.load.options.accept else f"{said}; if it is right: {command}"
 
 

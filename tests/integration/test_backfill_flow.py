@@ -14,7 +14,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.states import Cancelling, Pending, Running, Scheduled, State
 
 import backfill
-from conftest import small_week
+from conftest import ask, small_week
 from flow_runs import JANUARY, WEEKS, Land
 from mta_weekly.orchestration import deployment_runs as runs
 from web import Answer, Web
@@ -26,6 +26,8 @@ def test_without_a_server_there_are_no_workers() -> None:
     state = backfill.backfill_flow(date(2015, 1, 1), date(2015, 1, 31), "any", return_state=True)
     assert state.is_failed()
     assert "a backfill needs a Prefect server" in str(state.message)
+    run = ask(lambda client: client.read_flow_run(state.state_details.flow_run_id))
+    assert (run.name, run.tags) == ("turnstile 150103 to 150131 by month", ["turnstile"])
 
 
 NOBODY = (

@@ -73,7 +73,8 @@ class TestContainer:
     @pytest.mark.parametrize(
         "pair",
         [
-            "PREFECT_API_KEY=pnu_hidden", "MTA_SOCRATA_APP_TOKEN=hidden", "db_password=hidden", "CLIENT_SECRET=hidden",
+            "PREFECT_API_KEY=pnu_hidden", "MTA_SOCRATA_APP_TOKEN=hidden", "MTA_PING_URL=hidden",
+            "db_password=hidden", "CLIENT_SECRET=hidden",
             "PRIVATE=hidden", "GOOGLE_APPLICATION_CREDENTIALS={hidden}", "PASSPHRASE=hidden",
             "PREFECT_API_DATABASE_CONNECTION_URL=postgresql+asyncpg://me:hidden@db/prefect",
             "SOMETHING=-----BEGIN PRIVATE KEY-----hidden", "PREFECT_SERVER_API_AUTH_STRING=admin:hidden",

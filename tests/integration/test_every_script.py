@@ -20,9 +20,15 @@ EVERY = [
     ("gcs_block", "--gcs_bucket_name", "lake", "--gcs_block_name", "lake"),
     ("docker_block", "--block_name", "box", "--work_pool", "pool", "--image_name", "mta:v1"),
     ("github_block", "--block_name", "hub", "--repository", REPOSITORY),
+    ("alert_block", "--kind", "slack", "--url-env", "ADDRESS"),
     ("docker_deploy_etl_web_to_gcs", "--work_pool", "pool", "--deploy_name", "d"),
     ("github_deploy_etl_web_to_gcs", "--block_name", "hub", "--deploy_name", "d"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADDRESS", "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ")
 
 
 @pytest.mark.parametrize("flags", EVERY, ids=lambda flags: flags[0])

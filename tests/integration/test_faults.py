@@ -136,7 +136,7 @@ BAD_ARGUMENTS = {
     "--year 2024 --start 2024-01-01 --end 2024-01-31": "two ways of naming weeks at once",
     "--year 2024 --catch-up 2": "catch-up 2 with year 2024",
     "--year abc": "invalid int value: 'abc'",
-    "--start yesterday --end 2024-01-31": "'yesterday' is no date such as 2023-03-25",
+    "--start yesterday --end 2024-01-31": "'yesterday' is no date such as 2026-09-12",
     "--feed bus": "invalid choice: 'bus'",
     "--year 2024 --lake gs://bucket": "lake 'gs://bucket': name a folder, or gcs-bucket/NAME",
     "--year 2024 --lake gcs-bucket/": "lake 'gcs-bucket/': name a folder, or gcs-bucket/NAME",

@@ -10,7 +10,7 @@ from papers import MANUAL, commands
 
 SCRIPTS = sorted(
     {path.stem for folder in ("blocks", "deployments") for path in (ROOT / folder).glob("*.py")}
-    - {"script_steps", "deploy_steps"}
+    - {"alert_rules", "script_steps", "deploy_flags", "deploy_steps", "deployed_flows"}
 )
 
 

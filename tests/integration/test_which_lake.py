@@ -1,16 +1,18 @@
 """Which lake a run takes: a folder, the variable, the block, the default; a deployed run none that it would lose."""
 
 import gzip
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.states import State
 from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 
-from conftest import KEY, content, expected, small_week
+from conftest import KEY, ask, content, expected, small_week
 from flow_runs import Land
 from gcs import Gcs
 from mta_weekly.orchestration import lake_blocks as lakes
@@ -50,6 +52,10 @@ class TestWhichLake:
         blob = gcs.objects["lake"][f"raw/{KEY}"]
         assert gzip.decompress(blob.data) == expected(small_week())
         assert blob.metadata["rows"] == "500"
+        run = FlowRunFilter(id=FlowRunFilterId(any_=[blob.metadata["flow_run_id"]]))
+        (table,) = ask(lambda client: client.read_artifacts(flow_run_filter=run))
+        page = f"https://console.cloud.google.com/storage/browser/_details/lake/raw/{KEY}"
+        assert json.loads(table.data)[1]["object"] == f"[{KEY}]({page})"
         assert land(lake=None).lines[-1] == "INFO    1 week: 1 there"
 
     @pytest.mark.parametrize("rot", [{"private_key": "none"}, {"private_key": None}, {"client_email": None}])

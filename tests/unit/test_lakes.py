@@ -128,6 +128,18 @@ def test_facts_that_do_not_fit_count_as_absent_and_can_be_set(lake: Lake, tmp_pa
     assert lake.find([KEY], budget())[KEY].facts == facts
 
 
+def test_what_is_not_read_is_taken_at_the_word_of_facts_of_its_size(lake: Lake, tmp_path: Path) -> None:
+    path, facts = made(tmp_path)
+    lake.prepare()
+    lake.publish(path, KEY, facts, None, budget())
+    found = lake.find_all("turnstile/", budget())
+    assert lake.find_all("turnstile/", budget(), unread=True) == found
+    lake.set_facts(KEY, found[KEY], facts.model_copy(update={"size": 1}), budget())
+    (unproved,) = lake.find_all("turnstile/", budget(), unread=True).values()
+    assert (unproved.facts, unproved.size, unproved.fault) == (None, facts.size, "")
+    assert lake.find([], budget(), unread=[KEY]).get(KEY, unproved).facts is None
+
+
 @pytest.mark.parametrize("key", ["turnstile/240113.csv.gz", "ridership/240106.csv.gz", "240106.csv.gz"])
 def test_facts_of_another_object_count_as_absent(tmp_path: Path, key: str) -> None:
     _, facts = made(tmp_path)

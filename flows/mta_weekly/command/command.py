@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import Any
 
 from mta_weekly.command.console import show_lines
@@ -24,6 +25,8 @@ def begin_command(the_parser: argparse.ArgumentParser, arguments: Sequence[str])
     """What a command does first, before the modules load that take time; `run_command` ends it."""
     # Loading Prefect makes half a million objects that stay; not looking for garbage among them saves a second.
     gc.disable()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as on stderr: a name that cannot be shown ends nothing
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules load, Ctrl-C just ends it, without a traceback
     signal.signal(signal.SIGTERM, Interrupts().end_at_once)  # and this too where it is the first process of a container
     return parse_flags(the_parser, arguments)
@@ -56,13 +59,19 @@ def run_command(
 
 
 def print_report(
-    report: Callable[..., Iterator[str]], prepare_prefect: Callable[[bool], None], parameters: dict[str, Any]
+    report: Callable[..., Iterator[str]],
+    parameters: dict[str, Any],
+    prepare_prefect: Callable[[bool], None] | None = None,
 ) -> int:
-    """Print what `report` says and does, line by line; return the exit code."""
+    """Print what `report` says and does, line by line; return the exit code.
+
+    Args:
+        prepare_prefect: as for `run_command`; where there is none, the lake is no block.
+    """
 
     def run(interrupts: Interrupts) -> int:
         interrupts.farewell = "what is done is said above, the next one does the rest"
-        return _print_lines(report, prepare_prefect, parameters)
+        return _print_lines(report, prepare_prefect or _need_nothing, parameters)
 
     return _end_well(run)
 
@@ -88,9 +97,6 @@ def _end_well(run: Callable[[Interrupts], int]) -> int:
     except EtlError as error:
         print(to_one_line(error), file=sys.stderr)
         return BAD_ARGUMENT if isinstance(error, BadArgument) else NOT_LANDED
-    except BrokenPipeError:  # the reader of a listing has seen enough, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return LANDED
     except KeyboardInterrupt:
         interrupts.end()
     finally:
@@ -105,11 +111,14 @@ def _print_lines(
 ) -> int:
     if by_others:
         prepare_prefect(True)
-    elif _may_be_a_block(parameters["lake"] or read_settings().lake):
+    elif may_be_a_block(parameters["lake"] or read_settings().lake):
         with suppress(EtlError):  # the listing says so itself
             prepare_prefect(False)
     for line in report(**parameters):
-        print(line, flush=True)
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:  # its reader has seen enough, as `| head` does; what is asked is done, and judged
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return LANDED
 
 
@@ -126,5 +135,10 @@ def _run(flow: Callable[..., Any], parameters: dict[str, Any], interrupts: Inter
     return LANDED if state.is_completed() else NOT_LANDED
 
 
-def _may_be_a_block(lake: str | None) -> bool:
+def _need_nothing(_: bool) -> None:
+    pass
+
+
+def may_be_a_block(lake: str | None) -> bool:
+    """Whether the lake of that name, or of none, may be a block, which Prefect has to tell."""
     return not lake or lake.startswith(BLOCK)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from mta_weekly import backfill_parts
 from mta_weekly.errors import BadArgument
 from mta_weekly.feeds.catalog import AUTO, CHOICES, FEEDS, feed_named
-from mta_weekly.feeds.plans import PeriodRequest, check_accept, plan_weeks
+from mta_weekly.feeds.plans import PeriodRequest, check_accept, check_watch, plan_weeks
 from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK, check_name
 from mta_weekly.outcomes import JUDGING
 from mta_weekly.settings import LONGEST, VERSION, new_york_today, read_settings
@@ -45,7 +45,7 @@ def weekly_parser() -> argparse.ArgumentParser:
     week.add_argument("--year", type=int, default=0, metavar="Y", help="every due Saturday of the year")
     week.add_argument("--month", type=int, default=0, metavar="M", help="of that month")
     week.add_argument("--day", type=int, default=0, metavar="D", help="the first Saturday on or after that day")
-    week.add_argument("--start", type=_day, metavar="DATE", help="every due Saturday from here, as 2023-03-25 ...")
+    week.add_argument("--start", type=_day, metavar="DATE", help="every due Saturday from here, as 2026-09-12 ...")
     week.add_argument("--end", type=_day, metavar="DATE", help="... to here, both included")
     week.add_argument(
         "--catch-up", type=_at_least(1), default=1, metavar="N", help="the newest week and the N-1 before it"
@@ -97,7 +97,7 @@ def backfill_parser() -> argparse.ArgumentParser:
     )
     what = parser.add_argument_group("which weeks")
     what.add_argument(
-        "--start", type=_day, required=True, metavar="DATE", help="every due Saturday from here, as 2023-03-25 ..."
+        "--start", type=_day, required=True, metavar="DATE", help="every due Saturday from here, as 2026-09-12 ..."
     )
     what.add_argument("--end", type=_day, required=True, metavar="DATE", help="... to here, both included")
     what.add_argument(
@@ -135,6 +135,21 @@ def watch_parser() -> argparse.ArgumentParser:
     tidy.add_argument("--lake", metavar="WHERE", help=f"{LAKE}; default: {DEFAULT_LAKE}")
     tidy.add_argument("--feed", choices=list(FEEDS), default="", help="default: all of them")
     tidy.add_argument("--yes", action="store_true", help="remove what is listed")
+    status = commands.add_parser(
+        "status",
+        help="say which weeks are there, lacking, held, or not as they should be",
+        description="Say of each feed which weeks are there, due and lacking, held, revised, without some rows, or "
+        "without facts that prove them, and how old its data is; then each fault in a line, with the command for it. "
+        "Looks at listings and facts alone, and reads no object.",
+        epilog="Exit code 0: nothing due is lacking, and all that is there is as it should be. 1: something is not, or "
+        "the lake failed. 2: bad arguments.",
+    )
+    status.add_argument("--lake", metavar="WHERE", help=f"{LAKE}; default: {DEFAULT_LAKE}")
+    status.add_argument("--feed", choices=list(FEEDS), default="", help="default: those that the lake has weeks of")
+    status.add_argument(
+        "--since", type=_day, metavar="DATE", help="what is due from here on; default: from the feed's first week there"
+    )
+    status.add_argument("--json", action="store_true", help="one JSON document in place of lines")
     return parser
 
 
@@ -160,6 +175,8 @@ def parse_flags(the_parser: argparse.ArgumentParser, arguments: Sequence[str]) -
             request = PeriodRequest.among(given)
             check_accept(request, given.get("accept", ""))
             plan_weeks(request, feed_named(given["feed"]), new_york_today())
+        elif given["command"] == "status":
+            check_watch(given["feed"], given["since"], new_york_today())
     except BadArgument as error:
         the_parser.error(str(error))
     return given
@@ -169,7 +186,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2023-03-25") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2026-09-12") from None
 
 
 def _seconds(text: str) -> float:

@@ -26,10 +26,16 @@ from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import CsvDialect
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.spool import cannot_write
+from mta_weekly.telemetry import record_step
 
 IN_FLIGHT = 1  # blocks parsed ahead of the compression
 
 
+@record_step(
+    name="convert",
+    about=lambda chunks, feed, week, *_: {"feed": feed.name, "week": week.label},
+    result=lambda profile: {"rows": profile.rows, "size": profile.size},
+)
 def convert_week(
     chunks: Iterable[bytes],
     feed: Feed,

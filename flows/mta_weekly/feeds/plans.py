@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Self
 
 from mta_weekly.errors import BadArgument
-from mta_weekly.feeds.catalog import Coverage, Feed, FeedSequence
+from mta_weekly.feeds.catalog import FEEDS, Coverage, Feed, FeedSequence
 from mta_weekly.feeds.weeks import LAST_DAY, WEEK, Week, list_weeks
 
 LONGEST_WHY = 200  # bytes of a reason, which the facts keep
@@ -126,6 +126,18 @@ def check_accept(request: PeriodRequest, accept: str) -> None:
         raise BadArgument("accept: name the week, by year, month and day, or weeks, by start and end.")
     if accept and (not accept.strip() or not accept.isprintable() or len(accept.encode()) > LONGEST_WHY):
         raise BadArgument(f"accept: say why, in one line of up to {LONGEST_WHY} bytes.")
+
+
+def check_watch(feed: str, since: date | None, today: date) -> None:
+    """Refuse to look at what cannot be there.
+
+    Raises:
+        BadArgument: with the value and the rule.
+    """
+    if feed and feed not in FEEDS:
+        raise BadArgument(f"feed {feed[:40]!r}: there is no such feed; choose one of {', '.join(FEEDS)}, or none.")
+    if since and since > today:
+        raise BadArgument(f"since {since}: in the future, today is {today} in New York; name a day up to today.")
 
 
 def _find_weeks(request: PeriodRequest, feed: Feed | FeedSequence, today: date) -> list[Week]:

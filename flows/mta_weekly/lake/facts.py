@@ -142,10 +142,15 @@ class Facts(BaseModel):
     version: str
 
     @classmethod
-    def read(cls, said: Any, key: str, size: int, crc32c: str) -> "Facts | None":
-        """The facts as stored, or None where some are missing or they speak of another file or another week."""
+    def read(cls, said: Any, key: str, size: int, crc32c: str | None) -> "Facts | None":
+        """The facts as stored, or None where some are missing or they speak of another file or another week.
+
+        Of a file that was not read, `crc32c` is None: then they are taken at their word where its size fits.
+        """
         facts = cls.read_of_any(said, key)
-        return facts if facts and (facts.size, facts.crc32c) == (size, crc32c) else None
+        if facts is None or facts.size != size:
+            return None
+        return facts if crc32c in (None, facts.crc32c) else None
 
     @classmethod
     def read_of_any(cls, said: Any, key: str) -> "Facts | None":

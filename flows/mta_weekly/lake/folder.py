@@ -48,10 +48,12 @@ class FolderLake:
 
     def find(self, keys: Iterable[str], budget: RetryBudget, unread: Iterable[str] = ()) -> dict[str, StoredObject]:
         """See Lake. An object's facts count only where they fit the file; of one that is not read, its size."""
-        looks = {key: self._look(key)[0] for key in keys} | {key: self._take_at_its_word(key) for key in unread}
+        looks = {key: self._look(key)[0] for key in keys}
+        around = {key: self._look(key, unread=True)[0] for key in unread}
+        looks |= {key: found for key, found in around.items() if found and found.facts}
         return {key: found for key, found in looks.items() if found}
 
-    def find_all(self, prefix: str, budget: RetryBudget) -> dict[str, StoredObject]:
+    def find_all(self, prefix: str, budget: RetryBudget, unread: bool = False) -> dict[str, StoredObject]:
         """See Lake."""
         top, keys = self.folder / prefix.rpartition("/")[0], list[str]()
         with self._failing("be read"):
@@ -60,7 +62,8 @@ class FolderLake:
                     below[:] = sorted(set(below) - {ASIDE})
                     paths = [Path(folder, name) for name in sorted(names) if name.endswith(".csv.gz")]
                     keys += [path.relative_to(self.folder).as_posix() for path in paths if path.is_file()]
-        return self.find([key for key in keys if key.startswith(prefix)], budget)
+        looks = {key: self._look(key, unread)[0] for key in keys if key.startswith(prefix)}
+        return {key: found for key, found in looks.items() if found}
 
     def read(self, key: str, found: StoredObject, path: Path, budget: RetryBudget) -> None:
         """See Lake."""
@@ -182,17 +185,17 @@ class FolderLake:
             return False
         return True
 
-    def _look(self, key: str) -> tuple[StoredObject | None, bool]:
+    def _look(self, key: str, unread: bool = False) -> tuple[StoredObject | None, bool]:
         """What is there, and whether its facts still stand aside: those beside it do not fit it, and they do."""
         target = self.folder / key
         for _ in range(LOOKS):
             try:
-                size, crc, seen = _sum(target)
+                size, crc, seen = _sum(target, unread=unread)
                 # First what moves to its place, then the place: in one of them they are found.
                 aside = self._read_said(self._aside(key, "json.part"), follow=False)
                 beside = self._read_said(_facts_file(target))
-                own = Facts.read(beside, key, size, crc)
-                facts = own or Facts.read(aside, key, size, crc)
+                own = Facts.read(beside, key, size, crc or None)
+                facts = own or Facts.read(aside, key, size, crc or None)
                 if facts or seen == files.identify(target.stat()):
                     break
             except (FileNotFoundError, NotADirectoryError):
@@ -200,15 +203,8 @@ class FolderLake:
             except OSError as error:
                 return StoredObject("", 0, "", None, fault=files.say_unreadable(target, error)), False
         said = None if facts else Facts.read_of_any(beside, key)
+        crc = crc or (facts.crc32c if facts else "")
         return StoredObject(crc, size, crc, facts, said=said), own != facts
-
-    def _take_at_its_word(self, key: str) -> StoredObject | None:
-        target = self.folder / key
-        facts = Facts.read_of_any(self._read_said(_facts_file(target)), key)
-        with suppress(OSError):
-            if facts and target.stat().st_size == facts.size:
-                return StoredObject(facts.crc32c, facts.size, facts.crc32c, facts)
-        return None
 
     def _look_to_write(self, key: str) -> StoredObject | None:
         """What is there, for one who holds its lock; its facts come to their place.
@@ -288,11 +284,14 @@ def _facts_file(target: Path) -> Path:
     return target.with_name(f"{target.name}.json")
 
 
-def _sum(path: Path, follow: bool = True) -> tuple[int, str, tuple[int, int, int]]:
-    """Size and crc32c of a file, and which file that was."""
+def _sum(path: Path, follow: bool = True, unread: bool = False) -> tuple[int, str, tuple[int, int, int]]:
+    """Size and crc32c of a file, and which file that was; of one that could be read and is not, "" for its crc32c."""
     crc, size = Crc32c(), 0
     with files.open_regular(path, follow) as handle:
-        seen = files.identify(os.fstat(handle))
+        found = os.fstat(handle)
+        seen = files.identify(found)
+        if unread:
+            return found.st_size, "", seen
         while piece := os.read(handle, files.PIECE):
             crc.update(piece)
             size += len(piece)

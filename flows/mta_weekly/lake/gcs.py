@@ -64,8 +64,8 @@ class BucketLake:
             found |= {wanted[item["name"]]: _found(item) for item in items if item["name"] in wanted}
         return found
 
-    def find_all(self, prefix: str, budget: RetryBudget) -> dict[str, StoredObject]:
-        """See Lake."""
+    def find_all(self, prefix: str, budget: RetryBudget, unread: bool = False) -> dict[str, StoredObject]:
+        """See Lake. A listing shows the crc32c too, so that nothing is read in any case."""
         items = self._list(self.folder + prefix, budget)
         return {item["name"].removeprefix(self.folder): _found(item) for item in items}
 

@@ -82,8 +82,11 @@ class Lake(Protocol):
     def find(self, keys: Iterable[str], budget: RetryBudget, unread: Iterable[str] = ()) -> dict[str, StoredObject]:
         """Those of the objects that are there; of the `unread` those that have facts, at their word."""
 
-    def find_all(self, prefix: str, budget: RetryBudget) -> dict[str, StoredObject]:
-        """All objects whose names begin so."""
+    def find_all(self, prefix: str, budget: RetryBudget, unread: bool = False) -> dict[str, StoredObject]:
+        """All objects whose names begin so, by one listing; `unread`, their facts are taken at their word.
+
+        Facts that fit the size of an object count then, and of one without any neither generation nor crc32c are known.
+        """
 
     def read(self, key: str, found: StoredObject, path: Path, budget: RetryBudget) -> None:
         """Copy the object seen to a file, and make sure by its crc32c that it is that."""

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterId, FlowRunFilterName
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId, FlowRunFilterId, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import run_deployment  # type: ignore[attr-defined] # it does, by other means
@@ -23,6 +23,9 @@ from prefect.states import Cancelled, Cancelling, Crashed, State
 
 from mta_weekly.errors import ApiFailed, BadArgument, EtlError
 from mta_weekly.orchestration.prefect_api import ask_api, translate_faults
+from mta_weekly.orchestration.run_names import name_run
+from mta_weekly.orchestration.run_tags import PART_TAG
+from mta_weekly.settings import new_york_today
 
 log = logging.getLogger("mta.runs")
 POLL = 5.0  # seconds between two looks at the runs
@@ -39,11 +42,11 @@ def find_key(name: str, deployment: DeploymentResponse, parameters: dict[str, An
     """
     earlier = _flow_runs(
         FlowRunFilter(
-            name=FlowRunFilterName(any_=[_named(name)]), deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id])
+            tags=FlowRunFilterTags(all_=[PART_TAG, name]), deployment_id=FlowRunFilterDeploymentId(any_=[deployment.id])
         )
     )
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:16]
-    key, number = f"{deployment.id} {name} {digest}", 0
+    key, number = f"{deployment.id} {PART_TAG} {name} {digest}", 0  # no key of runs before 0.10.0, which lack the tag
     for run in earlier:
         head, _, tail = (run.idempotency_key or "").rpartition(" ")
         if head == key and run.state:
@@ -62,18 +65,14 @@ def start_run(name: str, deployment: DeploymentResponse, parameters: dict[str, A
             started: Any = run_deployment(
                 name=deployment.id,
                 parameters=parameters,
-                flow_run_name=_named(name),
+                flow_run_name=name_run(parameters, new_york_today())[0],
                 timeout=0,
                 idempotency_key=key,
-                tags=["mta-backfill"],
+                tags=[PART_TAG, name],  # besides those of the deployment
             )
     except ObjectNotFound:
         raise EtlError(f"deployment {deployment.name!r} was deleted while its parts were started.") from None
     return UUID(str(started.id))
-
-
-def _named(name: str) -> str:
-    return f"backfill {name}"
 
 
 def await_runs(runs: dict[str, UUID], timeout: timedelta) -> Iterator[tuple[str, FlowRun | None, str]]:
@@ -134,6 +133,13 @@ def judge_overdue(run: FlowRun, moved: datetime, timeout: timedelta) -> tuple[St
     reason = f"no final state after {timeout.total_seconds():.0f} s (part_timeout)"
     since = run.start_time or state.timestamp
     return (Cancelling(message=reason), reason, False) if now - since > timeout else None
+
+
+def describe_state(run: FlowRun | None) -> str:
+    """How a run stands, and why."""
+    if run is None or run.state is None:
+        return "its flow run was deleted"
+    return f"{run.state.name}: {run.state.message or 'no reason given'}"
 
 
 def read_deployment(name: str | UUID) -> DeploymentResponse:
