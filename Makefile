@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-faults test-containers lint format bench requirements clean
+.PHONY: help setup demo test test-unit test-faults test-containers lint format bench screenshots requirements clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -63,6 +63,9 @@ format: $(VENV)/dev.stamp  ## format the code
 
 bench: $(VENV)/dev.stamp  ## measure it beside the reference; BESIDE=FOLDER, beside another checkout
 	@$(BIN)/python benchmarks/bench.py $(if $(BESIDE),--beside $(BESIDE))
+
+screenshots: $(VENV)/dev.stamp  ## take pictures of Prefect's pages into docs/images; needs chromium
+	@$(BIN)/python benchmarks/screenshots.py
 
 # The image's base brings Prefect and what Prefect needs; the image adds the rest, and its own aiosqlite.
 PIN := UV_CUSTOM_COMPILE_COMMAND="make requirements" ../$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11

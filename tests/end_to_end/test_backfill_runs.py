@@ -46,6 +46,7 @@ def test_a_run_that_has_not_ended_is_asked_for_again_and_one_that_has_is_not(fle
             return runs.start_run("2015", deployment, parameters, runs.find_key("2015", deployment, parameters))
 
         first = started(concurrency=2)
+        ask(lambda client: client.update_flow_run(first, name="turnstile 150103 to 151226"))  # as it does itself
         assert started(concurrency=2) == first
         assert started(concurrency=3) != first
         runs.set_state(first, Cancelled(), force=True)

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.deployments import run_deployment
+from rich.filesize import decimal
 
 from conftest import HANGS, content, ended, expected, small_week, start, wait_until
 from fleet import YEAR, Fleet, kill, objects, publish
+from mta_weekly.orchestration.run_tags import ALERT_TAG
 from servers import find_postgres, postgres, prefect_server
 from tries import ALL, tries
 from web import Answer, Web
@@ -41,9 +43,8 @@ def test_months_by_two_workers_are_as_one_run_in_one_process(database: str, year
             ran = ended(fleet.command(*period, "--deployment", "months"))
         assert ran.code == 0, ran.err
         assert ran.lines[-1] == f"INFO    {months} parts: {months} landed"
-        runs = fleet.runs("months")
-        assert sorted(run.name for run in runs) == [f"backfill 2015-{month:02}" for month in range(1, months + 1)]
-        assert {run.state.name for run in runs} == {"Completed"}
+        assert fleet.parts("months") == [f"2015-{month:02}" for month in range(1, months + 1)]
+        assert {run.state.name for run in fleet.runs("months")} == {"Completed"}
         assert min(fleet.took("one"), fleet.took("two")) >= months / 6
         again = ended(fleet.command(*period, "--deployment", "months"))
         assert again.lines[-1] == f"INFO    {months} parts: {months} there before"
@@ -65,7 +66,7 @@ def test_a_worker_that_is_killed_leaves_a_part_that_is_named_and_the_next_backfi
     with fleet.worker("killed", "one") as one, fleet.worker("killed", "two") as two:
         running = fleet.command("--start", str(period[0]), "--end", str(period[1]), "--deployment", "killed")
         wait_until(lambda: any("150110" in seen.path for seen in year.requests), "January never began")
-        (january,) = (run for run in fleet.runs("killed") if run.name == "backfill 2015-01")
+        (january,) = (run for run in fleet.runs("killed") if "2015-01" in run.tags)
         _, pid = january.infrastructure_pid.rsplit(":", 1)
         kill(one if os.getpgid(int(pid)) == one.pid else two)
         running.kill()  # and the one who waits for it
@@ -82,8 +83,7 @@ def test_a_worker_that_is_killed_leaves_a_part_that_is_named_and_the_next_backfi
         assert dead.state.is_final()  # its place in the pool is free again
         whole = fleet.backfill("killed", *period)
     assert whole.message == "4 parts: 1 landed, 3 there before"
-    names = [run.name for run in fleet.runs("killed")]
-    assert sorted(names) == sorted(["backfill 2015-01"] * 2 + [f"backfill 2015-0{month}" for month in (2, 3, 4)])
+    assert fleet.parts("killed") == ["2015-01"] * 2 + [f"2015-0{month}" for month in (2, 3, 4)]
     assert len(objects(fleet.lake)) == len([week for week in YEAR if week.saturday <= period[1]])
 
 
@@ -100,7 +100,10 @@ def test_as_a_deployment_it_waits_in_a_pool_of_its_own_for_parts_whose_pool_has_
     with fleet.worker("one-place", "one"), fleet.worker("one-place", "two"), fleet.worker("one-place-q", "three"):
         ended = run("MTA Backfill flow/one-place")
         assert ended.state.message == "3 parts: 3 landed", ended.state
-        parts = sorted((part.start_time, part.end_time) for part in fleet.runs("one-place"))
+        runs = fleet.runs("one-place")
+        assert fleet.parts("one-place") == [f"2015-0{month}" for month in (1, 2, 3)]
+        assert not any(ALERT_TAG in part.tags for part in runs), "somebody would be told of each"
+        parts = sorted((part.start_time, part.end_time) for part in runs)
         for (_, end), (begin, _) in pairwise(parts):
             assert begin >= end, "two parts at once in a pool of one place"
         fleet.ask(lambda client: move(client, "one-place"))
@@ -125,7 +128,7 @@ def test_two_identical_backfills_at_once_share_the_runs(fleet: Fleet) -> None:
         for ran in map(ended, both):
             assert ran.code == 0, ran.err
             assert ran.lines[-1] == "INFO    3 parts: 3 landed"
-    assert sorted(run.name for run in fleet.runs("twice")) == [f"backfill 2015-0{month}" for month in (1, 2, 3)]
+    assert fleet.parts("twice") == [f"2015-0{month}" for month in (1, 2, 3)]
     assert {name: content(fleet.lake, f"turnstile/{name}") for name in objects(fleet.lake)} == {
         f"{week}.csv.gz": expected(small_week(week.saturday)) for week in YEAR if week.saturday.month <= 3
     }
@@ -144,16 +147,15 @@ def test_a_part_that_fails_is_named_with_its_reason_and_only_it_runs_again(fleet
         there = objects(fleet.lake)
         publish(year)
         assert fleet.backfill("missing", *period).message == "3 parts: 1 landed, 2 there before"
-    assert sorted(run.name for run in fleet.runs("missing")) == sorted(
-        ["backfill 2015-01", "backfill 2015-02", "backfill 2015-02", "backfill 2015-03"]
-    )
+    assert fleet.parts("missing") == ["2015-01", "2015-02", "2015-02", "2015-03"]
     which = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
     (table,) = fleet.ask(lambda client: client.read_artifacts(flow_run_filter=which))
-    january, february, march, everything = json.loads(table.data)
+    everything, january, february, march = json.loads(table.data)
+    assert table.key == "mta-parts-turnstile"
     assert (january["state"], february["state"], march["state"]) == ("landed", "failed", "landed")
-    assert (february["weeks"], february["missing"], february["rows"]) == (4, 1, 3 * 500)
-    assert (everything["part"], everything["state"]) == ("total", "3 parts: 2 landed, 1 failed")
-    assert everything["bytes"] == sum(map(len, there.values()))
+    assert (february["weeks"], february["missing"], february["rows"]) == (4, 1, "1,500")
+    assert [*everything.values()][:3] == ["total", "3 parts", "2 landed, 1 failed"]
+    assert everything["size"] == decimal(sum(map(len, there.values())))
 
 
 def test_a_deployment_without_a_lake_needs_one_and_weeks_outside_the_coverage_fail_a_backfill(

@@ -1,10 +1,15 @@
 """The command where Prefect's API is gone, dies or lies, or its home cannot be used: one line, and no traceback."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 from command_runs import wait_for_request
-from conftest import FILE, ONE_WEEK, WEEK, ended, small_week, start
+from conftest import FILE, ONE_WEEK, ROOT, WEEK, ended, small_week, start
+from mta_weekly.lake.folder import FolderLake
 from servers import prefect_server
+from standing_weeks import land_weeks
 from web import Answer, Web
 
 
@@ -76,3 +81,43 @@ def test_a_dry_run_on_a_folder_does_not_even_touch_prefects_home(environment: di
     assert ran.code == 0, ran
     assert not list(tmp_path.rglob("*.db"))
     assert not (tmp_path / "lake").exists()
+
+
+def test_how_a_folder_stands_is_said_without_an_api_or_a_home(environment: dict[str, str], tmp_path: Path) -> None:
+    alone = {**environment, "PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_HOME": str(tmp_path / "home")}
+    lake = FolderLake(tmp_path / "lake")
+    lake.prepare()
+    land_weeks(lake, tmp_path, "240203", "240217")
+    status = ["status", "--lake", str(lake.folder)]
+    whole, lacking, bad = (
+        start([*status, *flags], alone, "watch.py")
+        for flags in (["--feed", "turnstile", "--since", "2024-02-11"], ["--json"], ["--since", "2999-01-01"])
+    )
+    ran = ended(whole)
+    assert (ran.code, ran.err) == (0, "")
+    first, second = ran.out.splitlines()
+    assert first == f"lake: {lake.folder}"
+    assert second.startswith("turnstile: 1 of 1 due week there; newest 240217, the last of the feed, its data ")
+    ran = ended(lacking)
+    assert (ran.code, ran.err) == (1, f"{lake.folder} is not as it should be: 1 lacking\n")
+    (fault,) = json.loads(ran.out)["faults"]
+    assert (fault["feed"], fault["state"], fault["weeks"]) == ("turnstile", "lacking", ["240210"])
+    ran = ended(bad)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("watch.py: since 2999-01-01: in the future, today is ")
+    assert not list(tmp_path.rglob("*.db"))
+
+
+def test_a_reader_that_leaves_and_a_name_that_it_cannot_show_change_no_verdict(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    lake = FolderLake(tmp_path / "läke")
+    lake.prepare()
+    land_weeks(lake, tmp_path, "240203", "240217")
+    status = f"{sys.executable} {ROOT}/flows/watch.py status --lake {lake.folder}"
+    plain = {**environment, "PYTHONIOENCODING": "ascii"}
+    for command in (f"{status} | true", status):
+        bash = ["bash", "-c", f"set -o pipefail; {command}"]
+        ran = subprocess.run(bash, env=plain, capture_output=True, text=True, check=False)
+        assert (ran.returncode, ran.stderr.endswith("e is not as it should be: 1 lacking\n")) == (1, True), ran
+    assert r"l\xe4ke" in ran.stdout.splitlines()[0]

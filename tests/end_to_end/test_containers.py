@@ -4,7 +4,6 @@ import gzip
 import json
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,45 +12,49 @@ import httpx
 import pytest
 
 from conftest import FILE, KEY, WEEK, expected, small_week, wait_until
-from containers import BY_AGENT, BY_WORKER
+from containers import BY_AGENT, BY_PROCESS, BY_WORKER, UNPUBLISHED
 from engine import BATCH, IMAGE, UUID_OF, Machine, container_of
 from gcs import Gcs
 from mta_weekly.feeds.weeks import Week, list_weeks
 from real_weeks import SHARED, real_week
-from repository import bare_repository
+from socrata_weeks import WEEK as EXAMPLE
+from socrata_weeks import expected as expected_table
+from socrata_weeks import in_order
 from web import Answer, Web
 
 pytest_plugins = ["containers"]
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 
 
-AGENT = ("prefect", "agent", "start", "-q", "default", "--run-once")
-DOCKER_WORKER = ("prefect", "worker", "start", "--pool", "pool-docker-mta", "--type", "docker", "--run-once")
-PROCESS_WORKER = ("prefect", "worker", "start", "--pool", "pool-process-mta", "--type", "process", "--run-once")
-both = pytest.mark.parametrize(
-    ("deployment", "runner"),
-    [pytest.param(BY_AGENT, AGENT, id="agent"), pytest.param(BY_WORKER, DOCKER_WORKER, id="worker")],
+by_each = pytest.mark.parametrize(
+    "deployment", [pytest.param(BY_AGENT, id="agent"), pytest.param(BY_WORKER, id="worker")]
 )
 
 
-@both
-def test_a_week_lands_by_a_container_and_one_that_is_not_published_fails(
+@by_each
+def test_a_week_lands_by_a_container_though_the_one_before_was_killed(
     deployed: Machine,
+    unpublished: dict[str, str],
     engine: docker.DockerClient,
     cloud: Gcs,
     served: Web,
     deployment: str,
-    runner: tuple[str],
 ) -> None:
     cloud.objects["lake"].clear()
     published, wanted = real_week(WEEK) if SHARED.is_dir() else (small_week(), expected(small_week()))
-    missing = "231209"
-    served.serve(FILE, Answer(published))
-    lands, fails = deployed.ask_for(deployment, WEEK), deployed.ask_for(deployment, missing)
-    said = deployed.ended(deployed.start(*runner))
+    served.serve(FILE, Answer(published, pause_at=(len(published) // 2, 120.0)))
+    before = len(served.requests)
+    killed = deployed.ask_for(deployment, WEEK)
+    asked = "the container never asked for its week"
+    wait_until(lambda: FILE in [seen.path for seen in served.requests[before:]], asked)
+    container_of(engine, killed).kill()
+    assert deployed.ended(killed)["type"] in ("CRASHED", "FAILED")
+    assert [name for name in cloud.objects["lake"] if WEEK in name] == []
 
-    state = deployed.state_of(lands)
-    assert (state["type"], state["message"]) == ("COMPLETED", "1 week: 1 landed"), said
+    served.serve(FILE, Answer(published))  # and the next run is none the worse for it
+    lands = deployed.ask_for(deployment, WEEK)
+    state = deployed.ended(lands)
+    assert (state["type"], state["message"]) == ("COMPLETED", "1 week: 1 landed"), deployed.said()
     blob = cloud.objects["lake"][KEY]
     assert gzip.decompress(blob.data) == wanted
     assert blob.metadata["flow_run_id"] == lands
@@ -64,99 +67,61 @@ def test_a_week_lands_by_a_container_and_one_that_is_not_published_fails(
     rows = wanted.count(b"\n") - 1
     assert f"turnstile {WEEK}: landed, {rows:,} rows" in logs
 
-    state = deployed.state_of(fails)
-    assert state["type"] == "FAILED"
-    assert f"turnstile {missing}: not published" in state["message"]
-    assert f"turnstile/{missing}.csv.gz" not in cloud.objects["lake"]
-    assert container_of(engine, fails).id != container.id
 
-
-@both
-def test_a_container_killed_in_the_middle_leaves_a_failed_run_and_nothing_else(
-    deployed: Machine, engine: docker.DockerClient, cloud: Gcs, served: Web, deployment: str, runner: tuple[str]
+@by_each
+def test_a_week_that_is_not_published_fails(
+    deployed: Machine, unpublished: dict[str, str], engine: docker.DockerClient, cloud: Gcs, deployment: str
 ) -> None:
-    cloud.objects["lake"].clear()
-    killed = "240120" if deployment == BY_AGENT else "240127"
-    published = small_week(Week.named(killed).saturday)
-    path = f"/turnstile_{killed}.txt"
-    served.serve(path, Answer(published, pause_at=(len(published) // 2, 120.0)))
-    flow_run = deployed.ask_for(deployment, killed)
-    process = deployed.start(*runner)
-    asked = "the container never asked for its week"
-    wait_until(lambda: path in [seen.path for seen in served.requests], asked)
-    container_of(engine, flow_run).kill()
-    deployed.ended(process)
-    assert deployed.state_of(flow_run)["type"] in ("CRASHED", "FAILED")
-    assert [name for name in cloud.objects["lake"] if killed in name] == []
-
-    served.serve(path, Answer(published))  # and the next run is none the worse for it
-    again = deployed.ask_for(deployment, killed)
-    deployed.ended(deployed.start(*runner))
-    assert deployed.state_of(again)["type"] == "COMPLETED"
-    assert gzip.decompress(cloud.objects["lake"][f"turnstile/{killed}.csv.gz"].data) == expected(published)
+    state = deployed.ended(unpublished[deployment])
+    assert state["type"] == "FAILED"
+    assert f"turnstile {UNPUBLISHED}: not published" in state["message"]
+    assert f"turnstile/{UNPUBLISHED}.csv.gz" not in cloud.objects["lake"]
+    assert container_of(engine, unpublished[deployment]).attrs["Config"]["Image"] == IMAGE
 
 
 @pytest.mark.parametrize(
-    ("section", "deployment", "runner", "week"),
+    ("deployment", "week"),
     [
-        pytest.param("github agent", "dep-github-mta-de-101", AGENT, "240203", id="agent"),
-        pytest.param("github worker", "dep-github-pool-mta-de-101", PROCESS_WORKER, "240210", id="worker"),
+        pytest.param("dep-github-mta-de-101", "240203", id="agent"),
+        pytest.param(BY_PROCESS, "240210", id="worker"),
     ],
 )
 def test_a_week_lands_from_a_repository_without_docker(
-    deployed: Machine,
-    cloud: Gcs,
-    served: Web,
-    tmp_path: Path,
-    section: str,
-    deployment: str,
-    runner: tuple[str],
-    week: str,
+    deployed: Machine, takers: object, cloud: Gcs, served: Web, deployment: str, week: str
 ) -> None:
     published = small_week(Week.named(week).saturday)
     served.serve(f"/turnstile_{week}.txt", Answer(published))
-    deployed.instead["https://github.com/USER/mta-weekly-etl"] = bare_repository(tmp_path)
-    deployed.type(section)
-    flow_run = deployed.ask_for(deployment, week)
-    # What a container is given by its block or pool, these machines have in their environment.
-    said = deployed.run(*runner, MTA_TURNSTILE_URL=served.url, STORAGE_EMULATOR_HOST=cloud.url)
-    state = deployed.state_of(flow_run)
-    assert (state["type"], state["message"]) == ("COMPLETED", "1 week: 1 landed"), said
+    state = deployed.ended(deployed.ask_for(deployment, week))
+    assert (state["type"], state["message"]) == ("COMPLETED", "1 week: 1 landed"), deployed.said()
     assert gzip.decompress(cloud.objects["lake"][f"turnstile/{week}.csv.gz"].data) == expected(published)
 
 
-def test_the_readmes_run_of_one_week(deployed: Machine, cloud: Gcs, served: Web) -> None:
-    published = small_week(date(2023, 3, 25))
-    served.serve("/turnstile_230325.txt", Answer(published))
+def test_the_readmes_runs(deployed: Machine, takers: object, cloud: Gcs, served: Web, pretended: list[str]) -> None:
+    """Of one week, and of a month: a container that waits in a pool of its own for the container of its part."""
     deployed.type("run")
-    deployed.ended(deployed.start(*AGENT))
-    assert gzip.decompress(cloud.objects["lake"]["turnstile/230325.csv.gz"].data) == expected(published)
+    assert deployed.ended(asked_for(deployed))["type"] == "COMPLETED", deployed.said()
+    landed = cloud.objects["lake"]["ridership/260912.csv.gz"]
+    assert gzip.decompress(landed.data) == expected_table(in_order(EXAMPLE))
 
-
-def test_the_readmes_backfill(deployed: Machine, cloud: Gcs, served: Web, pretended: list[str]) -> None:
-    """A container that waits in a pool of its own for the container of its part."""
-    month = list_weeks(date(2023, 3, 1), date(2023, 3, 31))
+    month = list_weeks(date(2019, 3, 1), date(2019, 3, 31))
     for week in month:
         served.serve(f"/turnstile_{week}.txt", Answer(small_week(week.saturday)))
     deployed.type("backfill")
-    flow_run = UUID_OF.search(deployed.printed[-1])[1]
+    flow_run = asked_for(deployed)
     pool = ("--work_pool", "pool-backfill-mta", "--image_name", IMAGE)
     deployed.script("blocks/docker_block.py", *pool, *pretended)
-    worker = ("prefect", "worker", "start", "--type", "docker", "--pool")
-    workers = [deployed.start(*worker, name) for name in ("pool-backfill-mta", "pool-docker-mta")]
-    try:
-        final = ("COMPLETED", "FAILED", "CRASHED")
-        wait_until(lambda: deployed.state_of(flow_run)["type"] in final, "the backfill never ended")
-    finally:
-        for process in workers:
-            process.kill()  # asked to end, a worker whose container has just exited may wait for ever
-        said = [deployed.ended(process) for process in workers]
-    state = deployed.state_of(flow_run)
-    assert (state["type"], state["message"]) == ("COMPLETED", "1 part: 1 landed"), said
+    with deployed.working("prefect", "worker", "start", "--pool", "pool-backfill-mta", "--type", "docker"):
+        state = deployed.ended(flow_run)
+    assert (state["type"], state["message"]) == ("COMPLETED", "1 part: 1 landed"), deployed.said()
     for week in month:
         assert gzip.decompress(cloud.objects["lake"][f"turnstile/{week}.csv.gz"].data) == expected(
             small_week(week.saturday)
         )
+
+
+def asked_for(machine: Machine) -> str:
+    """The flow run that was last asked for by a command."""
+    return UUID_OF.findall("".join(machine.printed))[-1]
 
 
 def test_prefects_own_command_makes_the_same_deployment(deployed: Machine) -> None:
@@ -184,7 +149,8 @@ def test_the_next_year_of_saturdays_at_nine_in_new_york(deployed: Machine) -> No
     deployment = httpx.get(f"{deployed.api}/deployments/name/{BATCH}/{BY_AGENT}").json()
     assert len(deployment["schedules"]) == 1
     named = httpx.post(f"{deployed.api}/deployments/filter", json={}).json()
-    assert sorted(each["name"] for each in named).count(BY_AGENT) == 1
+    flows = [each["flow_id"] for each in named if each["name"] == BY_AGENT]
+    assert len(flows) == len(set(flows)) == 2  # the weekly flow and the watch, once each
     until = (datetime.now(UTC) + timedelta(weeks=60)).isoformat()
     ordered = httpx.post(
         f"{deployed.api}/deployments/{deployment['id']}/schedule",
@@ -217,6 +183,6 @@ def test_no_key_is_shown_anywhere(deployed: Machine, cloud: Gcs) -> None:
     key = cloud.service_account()["private_key"]
     secrets = [line for line in key.splitlines() if len(line) > 20] + [*cloud.tokens]
     assert len(secrets) > 20
-    everything = "\n".join(deployed.printed)
+    everything = deployed.said()
     assert "blk-gcp-svc-acc" in everything
     assert [secret for secret in secrets if secret in everything] == []

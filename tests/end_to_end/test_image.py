@@ -75,7 +75,7 @@ def test_all_of_it_in_one_command(engine: docker.DockerClient, image: object, tm
         "services: {web: {image: mta-etl:compose, command: python -m http.server 8000 --directory /web, "
         "volumes: ['./web:/web:ro']}}"
     )
-    compose = ["docker", "compose", "-p", "mta-etl-test", "-f", "compose.yaml", "-f", "web.yaml"]
+    compose = ["docker", "compose", "-p", "mta-etl-test", "-f", "compose.yaml", "-f", "web.yaml", "--profile", "agent"]
     own = environment(MTA_TURNSTILE_URL="http://web:8000")
 
     def run(*arguments: str) -> bytes:
@@ -93,5 +93,7 @@ def test_all_of_it_in_one_command(engine: docker.DockerClient, image: object, tm
         assert b"Completed" in said
         landed = run("exec", "-T", "worker", "cat", "data/lake/turnstile/240106.csv.gz")
         assert gzip.decompress(landed) == expected(published)
+        run("exec", "-T", "worker", "prefect", "deployment", "inspect", "MTA Freshness flow/saturday")
+        assert {"server", "worker", "agent"} <= set(run("ps", "--services", "--status", "running").decode().split())
     finally:
         run("down", "--volumes")
