@@ -35,11 +35,6 @@ class Outcome:
         """Whether the week was asked for and is not in the lake, or does not look like one, as it should."""
         return self.state in ("held", "suspect", "failed", "outside")
 
-    @property
-    def row(self) -> dict[str, str | int | float]:
-        """Of the run's table."""
-        return {name: value for name, value in vars(self).items() if name != "facts"}
-
     def __str__(self) -> str:
         name = self.object.removesuffix(".csv.gz").replace("/", " ")
         if self.reason and (self.missed or not self.rows):

@@ -28,11 +28,15 @@ ADDRESS = re.compile(
 ROOT = Path(__file__).resolve().parents[2]  # the project's root, wherever the command was started
 
 
+def _is_address(value: str) -> bool:
+    found = ADDRESS.fullmatch(value)
+    return found is not None and 0 < int(found["port"] or 80) < 2**16
+
+
 def _web_address(value: str | None) -> str | None:
     if value is None:
         return None
-    found = ADDRESS.fullmatch(value)
-    if not found or not 0 < int(found["port"] or 80) < 2**16:
+    if not _is_address(value):
         raise ValueError("must be an address as in http://HOST/PATH, without a user name, a password or a query")
     return value.rstrip("/")
 
@@ -57,8 +61,7 @@ def plain_address(value: SecretStr) -> SecretStr | None:
     """
     address = value.get_secret_value().strip()
     path, _, query = address.partition("?")
-    found = ADDRESS.fullmatch(path)
-    if address and not (found and 0 < int(found["port"] or 80) < 2**16 and query.isascii() and query.isprintable()):
+    if address and not (_is_address(path) and query.isascii() and query.isprintable()):
         raise ValueError("must be an address as in https://HOST/PATH, without a user name or a password")
     return SecretStr(address) if address else None
 
