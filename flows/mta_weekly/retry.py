@@ -7,6 +7,8 @@ here is only the decision: pause, or give up. Knows no HTTP and no storage.
 import logging
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Self
@@ -94,6 +96,15 @@ class RetryBudget:
         """The last try brought more than there ever was."""
         self.failures = self.busy = 0
         self.began = time.monotonic()
+
+    @contextmanager
+    def count_apart(self) -> Iterator[None]:
+        """Count the tries of a question by themselves: those that came before, or come after, are of others."""
+        before, self.failures = self.failures, 0
+        try:
+            yield
+        finally:
+            self.failures = before
 
     def pause(self, error: TryAgain, patience: Patience | None = None) -> None:
         """Wait before the next try.

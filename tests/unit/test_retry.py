@@ -6,6 +6,7 @@ import pytest
 
 from mta_weekly import retry
 from mta_weekly.errors import Busy, GaveUp, OutOfDate, TryAgain
+from mta_weekly.fetch.socrata.answers import Unsteady
 from mta_weekly.retry import Patience, RetryBudget
 
 
@@ -162,14 +163,11 @@ def test_one_attempt_is_no_retry(slept: list[float]) -> None:
 
 
 def test_data_that_changes_has_a_patience_of_its_own_until_a_week_of_it_is_kept(clock: Callable[[float], None]) -> None:
-    class Changing(Busy):
-        is_of_host = False
-
     patience = Patience(900)
-    give_up_on(patience, Changing("changed"))
+    give_up_on(patience, Unsteady("changed"))
     assert patience.over is None  # the host is there
     patience.note_progress()  # by rows of another week
-    assert give_up_on(patience, Changing("changed"))[1] == 1
+    assert give_up_on(patience, Unsteady("changed"))[1] == 1
     assert give_up_on(patience, Busy("429"))[1] >= 10
     patience.note_kept()
-    assert give_up_on(patience, Changing("changed"))[1] >= 10
+    assert give_up_on(patience, Unsteady("changed"))[1] >= 10

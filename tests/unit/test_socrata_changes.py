@@ -103,6 +103,16 @@ def test_a_week_that_never_stops_changing_is_not_published(site: Soda, tmp_path:
     assert load.objects == []
 
 
+def test_connections_that_break_now_and_then_are_not_counted_together(
+    load: Loads, site: Soda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "seconds_since", lambda moment: 0.0)
+    site.fail(*[Fault(on="count(", drop=True), Fault(on="count(", skip_rows=(6, 7))] * 6)  # and the last day lacks
+    assert load().state == "landed"
+    assert load.content() == expected(in_order(WEEK))
+    assert site.faults == []
+
+
 @pytest.mark.parametrize("change", [change_numbers, turn_numbers])
 def test_only_the_days_that_changed_are_read_again(load: Loads, site: Soda, change: Callable[[Tables], object]) -> None:
     """Numbers of two days change when all rows have come: by their sums, or by the time of the last change alone."""

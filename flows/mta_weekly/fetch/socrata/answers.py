@@ -93,24 +93,30 @@ def ask(
         EtlError: as `http.fetch_body`, and what `read` raises; a ValueError of its is no answer to the question.
     """
     others = 0
-    while True:
-        body = Body(url)
-        try:
-            text = b""
-            with closing(receive_copy(client, body, budget, behind)) as chunks:
-                for chunk in chunks:
-                    text += chunk
-                    if len(text) > LARGEST:
-                        break
+    with budget.count_apart():
+        while True:
+            body = Body(url)
             try:
-                return read(json.loads(text)), body
-            except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
-                raise TryAgain(
-                    f"{urlsplit(url).hostname} was asked for figures and answered {quote_start(text)}"
-                ) from error
-        except TryAgain as error:
-            others = count_others(error, others)
-            client.pause(url, budget, error)
+                return _receive_json(client, body, budget, read, behind), body
+            except TryAgain as error:
+                others = count_others(error, others)
+                client.pause(url, budget, error)
+
+
+def _receive_json(
+    client: Web, body: Body, budget: RetryBudget, read: Callable[[Any], Result], behind: bool | None
+) -> Result:
+    text = b""
+    with closing(receive_copy(client, body, budget, behind)) as chunks:
+        for chunk in chunks:
+            text += chunk
+            if len(text) > LARGEST:
+                break
+    try:
+        return read(json.loads(text))
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
+        host = urlsplit(body.url).hostname
+        raise TryAgain(f"{host} was asked for figures and answered {quote_start(text)}") from error
 
 
 def count_others(error: TryAgain, others: int) -> int:
