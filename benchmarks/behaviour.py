@@ -38,10 +38,13 @@ class Replica:
 
 @dataclass(frozen=True)
 class Step:
-    """A change of the data in the middle: due when so many requests came, and so many seconds passed, before one."""
+    """A change of the data in the middle: due when so many answers went well, and so many seconds passed, before one.
+
+    One that breaks is not counted: who asks has seen nothing of what was before.
+    """
 
     change: Callable[[Tables], object]
-    after_requests: int = 0
+    after_answers: int = 0
     after_seconds: float = 0.0
 
 
@@ -55,6 +58,11 @@ class Turn:
     clock: float = 0.0
     short: bool = False
     broken: float | None = None  # the share of the body after which the connection breaks
+
+    @property
+    def goes_well(self) -> bool:
+        """Whether all of an answer comes."""
+        return self.status == 200 and self.broken is None
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,8 @@ class Course:
 
     def __init__(self, hour: Hour, begun_with: dict[str, int]) -> None:
         self.hour, self.begun_with = hour, begun_with
-        self.requests, self.seconds, self.started = 0, 0.0, 0.0
+        self.requests, self.answers, self.seconds, self.started = 0, 0, 0.0, 0.0
+        self._went_well = False
         self.steps: list[Step] = [*hour.steps]
         self._changing = threading.Lock()
 
@@ -141,8 +150,11 @@ class Course:
             self.started = time.monotonic()
             self.begun_with = tables.versions() | self.begun_with
         self.requests += 1
+        self.answers += self._went_well
         self.seconds = time.monotonic() - self.started
-        return self.hour.draw_turn(self.requests, self.seconds)
+        turn = self.hour.draw_turn(self.requests, self.seconds)
+        self._went_well = turn.goes_well
+        return turn
 
     def make_changes(self, tables: Tables) -> None:
         """Those that are due by now, in their order."""
@@ -155,4 +167,4 @@ class Course:
         return max(self.begun_with.get(known.id, known.version), known.version - replica.behind)
 
     def _is_due(self, step: Step) -> bool:
-        return self.requests > step.after_requests and self.seconds >= step.after_seconds
+        return self.answers >= step.after_answers and self.seconds >= step.after_seconds

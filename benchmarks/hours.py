@@ -44,14 +44,14 @@ def name_hours(patience: float = PATIENCE) -> dict[str, Hour]:
         "always short": Hour(short=1.0),
         "breaks": Hour(breaks=0.2),
         "a release": Hour(steps=release(4, 8)),
-        "a release at equal counts": Hour(steps=(Step(change_numbers, after_requests=5),)),
-        "a release at equal counts and sums": Hour(steps=(Step(turn_numbers, after_requests=5),)),
+        "a release at equal counts": Hour(steps=(Step(change_numbers, after_answers=5),)),
+        "a release at equal counts and sums": Hour(steps=(Step(turn_numbers, after_answers=5),)),
     }
 
 
 def release(gone: int, back: int, seconds: float = 0.0) -> tuple[Step, Step]:
-    """Rows are taken away after so many requests, and come back changed after so many, and so many seconds."""
-    return Step(take_away, after_requests=gone), Step(give_back, after_requests=back, after_seconds=seconds)
+    """Rows are taken away after so many answers, and come back changed after so many, and so many seconds."""
+    return Step(take_away, after_answers=gone), Step(give_back, after_answers=back, after_seconds=seconds)
 
 
 def random_hour(seed: int, patience: float = PATIENCE) -> Hour:

@@ -100,6 +100,6 @@ def test_a_week_lands_in_random_hours_of_full_length(
 def test_a_mixture_would_be_seen(tmp_path: Path) -> None:
     """A copy that is behind and says it is not is believed, for nobody can tell: then the test must not pass."""
     silent = Replica(None, behind=1)
-    hour = Hour(replicas=(Replica(), silent), steps=(Step(turn_numbers, after_requests=5),), seed=3)
+    hour = Hour(replicas=(Replica(), silent), steps=(Step(turn_numbers, after_answers=5),), seed=3)
     with pytest.raises(AssertionError, match="landed"):
         spend(hour, "silent", tmp_path / "hour")

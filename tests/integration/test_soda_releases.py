@@ -63,7 +63,7 @@ def test_rows_change_at_equal_counts(ask: Ask, change: Callable[[Tables], object
 
 
 def test_a_change_waits_for_its_seconds_too(ask: Ask) -> None:
-    ask.site.hour = Hour(steps=(Step(take_away, after_requests=1, after_seconds=0.0), Step(give_back, 0, 1e9)))
+    ask.site.hour = Hour(steps=(Step(take_away, after_answers=1, after_seconds=0.0), Step(give_back, 0, 1e9)))
     assert [len(parsed(ask.rows())) for _ in range(3)] == [ROWS, len(STAY), len(STAY)]
 
 
