@@ -1,5 +1,6 @@
 """What the next run of a deployment does, at a real server: it ends those that died, and late ones make way."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -57,11 +58,14 @@ def read_run(fleet: Fleet, identity: UUID) -> Any:
 
 
 def await_end(fleet: Fleet, identity: UUID) -> Any:
-    def end() -> Any:
-        run = read_run(fleet, identity)
-        return run if run.state.is_final() else None
+    """The run at its end; asked for by one client, for a new one each time keeps the machine busy."""
 
-    return wait_until(end, "the run never ended")
+    async def watch(client: Any) -> Any:
+        while not (run := await client.read_flow_run(identity)).state.is_final():
+            await asyncio.sleep(0.5)
+        return run
+
+    return fleet.ask(lambda client: asyncio.wait_for(watch(client), HANGS))
 
 
 def seconds_in_state(run: Any) -> float:
