@@ -8,7 +8,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import docker
-import httpx
 import pytest
 
 from conftest import FILE, KEY, WEEK, expected, small_week, wait_until
@@ -126,7 +125,7 @@ def asked_for(machine: Machine) -> str:
 
 def test_prefects_own_command_makes_the_same_deployment(deployed: Machine) -> None:
     def stands() -> dict[str, Any]:
-        found = httpx.get(f"{deployed.api}/deployments/name/{BATCH}/{BY_AGENT}").json()
+        found = deployed.ask("GET", f"deployments/name/{BATCH}/{BY_AGENT}")
         kept = "id path entrypoint parameters tags work_pool_name work_queue_name infrastructure_document_id"
         return {name: found[name] for name in kept.split()} | {"schedules": [s["schedule"] for s in found["schedules"]]}
 
@@ -146,23 +145,21 @@ def test_the_next_year_of_saturdays_at_nine_in_new_york(deployed: Machine) -> No
         BY_AGENT,
     )
     assert "; updated" in deployed.script(*deploy)
-    deployment = httpx.get(f"{deployed.api}/deployments/name/{BATCH}/{BY_AGENT}").json()
+    deployment = deployed.ask("GET", f"deployments/name/{BATCH}/{BY_AGENT}")
     assert len(deployment["schedules"]) == 1
-    named = httpx.post(f"{deployed.api}/deployments/filter", json={}).json()
+    named = deployed.ask("POST", "deployments/filter", {})
     flows = [each["flow_id"] for each in named if each["name"] == BY_AGENT]
     assert len(flows) == len(set(flows)) == 2  # the weekly flow and the watch, once each
     until = (datetime.now(UTC) + timedelta(weeks=60)).isoformat()
-    ordered = httpx.post(
-        f"{deployed.api}/deployments/{deployment['id']}/schedule",
-        json={"min_runs": 53, "max_runs": 53, "end_time": until},
+    deployed.ask(
+        "POST", f"deployments/{deployment['id']}/schedule", {"min_runs": 53, "max_runs": 53, "end_time": until}
     )
-    assert ordered.is_success
     wanted = {
         "deployments": {"id": {"any_": [deployment["id"]]}},
         "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
         "limit": 200,
     }
-    runs = httpx.post(f"{deployed.api}/flow_runs/filter", json=wanted).json()
+    runs = deployed.ask("POST", "flow_runs/filter", wanted)
     moments = sorted(datetime.fromisoformat(run["expected_start_time"]) for run in runs)[:53]
     local = [moment.astimezone(ZoneInfo("America/New_York")) for moment in moments]
     assert len(local) == 53
@@ -178,7 +175,7 @@ def test_no_key_is_shown_anywhere(deployed: Machine, cloud: Gcs) -> None:
         deployed.run("prefect", "block", "inspect", block)
     deployed.run("prefect", "deployment", "inspect", f"{BATCH}/{BY_AGENT}")
     deployed.run("prefect", "work-pool", "inspect", "pool-docker-mta")
-    logs = httpx.post(f"{deployed.api}/logs/filter", json={"limit": 200}).json()
+    logs = deployed.ask("POST", "logs/filter", {"limit": 200})
     deployed.printed.append(json.dumps(logs))
     key = cloud.service_account()["private_key"]
     secrets = [line for line in key.splitlines() if len(line) > 20] + [*cloud.tokens]
