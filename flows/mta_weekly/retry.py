@@ -68,8 +68,8 @@ class RetryBudget:
     """What one week may spend on faults that pass.
 
     Args:
-        attempts: how often the week may be tried without getting on, the first time included; a busy host does not
-            count.
+        attempts: how often the week, or a question about it, may be tried without getting on, the first time included;
+            a busy host does not count.
         wait: seconds of waiting allowed in all, where no host's patience is asked.
         base: seconds of the first pause; it doubles each time, with jitter so that many runs do not come back at once.
         subject: what is tried, for the log.
