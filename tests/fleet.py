@@ -1,5 +1,6 @@
 """A Prefect server with deployments that land in a folder, and workers as processes of their own."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -19,7 +21,7 @@ from prefect.states import State
 
 import backfill
 import deploy_steps
-from conftest import ROOT, ask, small_week, start
+from conftest import HANGS, ROOT, ask, small_week, start
 from deployed_flows import Code
 from mta_weekly.feeds.weeks import list_weeks
 from mta_weekly.orchestration import deployment_runs as runs
@@ -53,6 +55,18 @@ class Fleet:
     def ask(self, question: Callable[[Any], Any]) -> Any:
         with temporary_settings({PREFECT_API_URL: self.api}):
             return ask(question)
+
+    def await_runs(self, is_there: Callable[[Any], bool], *identities: UUID) -> list[Any]:
+        """Runs, once the states of all are there; by one client, for a new one each time keeps the machine busy."""
+
+        async def watch(client: Any) -> list[Any]:
+            while True:
+                runs = [await client.read_flow_run(identity) for identity in identities]
+                if all(is_there(run.state) for run in runs):
+                    return runs
+                await asyncio.sleep(0.5)
+
+        return self.ask(lambda client: asyncio.wait_for(watch(client), HANGS))
 
     def deploy(self, name: str, limit: int | None = None, lake: bool = True) -> None:
         """The weekly flow, the same for parts, and the backfill, which has a pool of its own."""

@@ -1,6 +1,5 @@
 """Alerts on a real server: each cause is one message, that says which run, why and what to do; all else is none."""
 
-import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from prefect.settings import (
 from prefect.states import Cancelled, Completed, Crashed, Failed, Late, State
 
 from alert_receiver import Receiver
-from conftest import HANGS, Ran, small_week, wait_until
+from conftest import Ran, small_week, wait_until
 from fleet import Fleet
 from mta_weekly.orchestration.run_tags import ALERT_TAG, FRESHNESS_TAG, PART_TAG
 from servers import prefect_server
@@ -128,14 +127,9 @@ def begin(fleet: Fleet, deployment: str, day: int, tag: str = ALERT_TAG) -> Flow
     return fleet.ask(ask_for)
 
 
-def wait_for(fleet: Fleet, state: str, *runs: FlowRun) -> None:
-    """Until all runs are in that state; by one client, for a new one each time keeps the machine busy."""
-
-    async def watch(client: Any) -> None:
-        while any([(await client.read_flow_run(run.id)).state.name != state for run in runs]):
-            await asyncio.sleep(0.5)
-
-    fleet.ask(lambda client: asyncio.wait_for(watch(client), HANGS))
+def wait_for(fleet: Fleet, name: str, *runs: FlowRun) -> None:
+    """Until all runs are in the state of that name."""
+    fleet.await_runs(lambda state: state.name == name, *(run.id for run in runs))
 
 
 def tell(fleet: Fleet) -> list[tuple[FlowRun, str, str]]:

@@ -1,6 +1,5 @@
 """What the next run of a deployment does, at a real server: it ends those that died, and late ones make way."""
 
-import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -58,14 +57,8 @@ def read_run(fleet: Fleet, identity: UUID) -> Any:
 
 
 def await_end(fleet: Fleet, identity: UUID) -> Any:
-    """The run at its end; asked for by one client, for a new one each time keeps the machine busy."""
-
-    async def watch(client: Any) -> Any:
-        while not (run := await client.read_flow_run(identity)).state.is_final():
-            await asyncio.sleep(0.5)
-        return run
-
-    return fleet.ask(lambda client: asyncio.wait_for(watch(client), HANGS))
+    (run,) = fleet.await_runs(lambda state: state.is_final(), identity)
+    return run
 
 
 def seconds_in_state(run: Any) -> float:
