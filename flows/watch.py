@@ -25,8 +25,6 @@ from prefect.states import Completed, Failed, State
 
 from mta_weekly.errors import BadArgument, EtlError, LakeFailed
 from mta_weekly.feeds.catalog import FEEDS
-from mta_weekly.lake_report import count_faults, describe_faults, describe_feed, report_lake, write_markdown
-from mta_weekly.lake_status import LakeStatus, look_at_lake
 from mta_weekly.options import Options
 from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
 from mta_weekly.orchestration.prefect_api import log_to_api, prepare_prefect
@@ -35,7 +33,9 @@ from mta_weekly.orchestration.told_runs import find_told_weeks
 from mta_weekly.outcomes import count_noun
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import VERSION, new_york_today, read_settings
-from mta_weekly.tidy import list_litter, remove_litter
+from mta_weekly.upkeep.report import count_faults, describe_faults, describe_feed, report_lake, write_markdown
+from mta_weekly.upkeep.status import LakeStatus, look_at_lake
+from mta_weekly.upkeep.tidy import list_litter, remove_litter
 
 log = logging.getLogger("mta.watch")
 

@@ -26,7 +26,7 @@ from mta_weekly.lake.facts import Facts
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.lake.gcs import BucketLake
 from mta_weekly.lake.objects import Lake, StoredObject
-from mta_weekly.tidy import list_litter, remove_litter
+from mta_weekly.upkeep.tidy import list_litter, remove_litter
 from weekly_files import SATURDAY
 from weeks import make_week
 

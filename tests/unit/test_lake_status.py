@@ -15,11 +15,11 @@ from mta_weekly.feeds.catalog import FEEDS, RIDERSHIP, TURNSTILE, Feed
 from mta_weekly.feeds.weeks import Week, list_weeks
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.lake.objects import Lake
-from mta_weekly.lake_report import describe_faults, describe_feed, list_lines, write_json, write_markdown
-from mta_weekly.lake_status import LakeStatus, look_at_lake
 from mta_weekly.options import Options
 from mta_weekly.outcomes import Outcome, describe_missing, read_missing
 from mta_weekly.settings import Settings
+from mta_weekly.upkeep.report import describe_faults, describe_feed, list_lines, write_json, write_markdown
+from mta_weekly.upkeep.status import LakeStatus, look_at_lake
 from standing_weeks import LOOKED_AT, hold_week, land_weeks, make_standing
 
 pytest_plugins = ["either_lake"]

@@ -13,7 +13,7 @@ from mta_weekly.errors import EtlError
 from mta_weekly.feeds.catalog import TURNSTILE
 from mta_weekly.lake.facts import Facts
 from mta_weekly.lake.objects import Lake
-from mta_weekly.tidy import list_litter
+from mta_weekly.upkeep.tidy import list_litter
 from web import Answer, Web
 from week_loads import BAD, GOOD, PATIENCE, Begin
 

@@ -16,7 +16,7 @@ from mta_weekly.lake.companions import HELD, HISTORY, REJECTED, Companion, publi
 from mta_weekly.lake.facts import CompanionFacts, Facts
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.lake.objects import Lake
-from mta_weekly.tidy import list_litter, remove_litter
+from mta_weekly.upkeep.tidy import list_litter, remove_litter
 
 pytest_plugins = ["either_lake"]
 

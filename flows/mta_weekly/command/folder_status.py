@@ -7,9 +7,9 @@ from typing import Any
 
 from mta_weekly.command.command import may_be_a_block
 from mta_weekly.lake.folder import FolderLake
-from mta_weekly.lake_report import report_lake
 from mta_weekly.options import Options
 from mta_weekly.settings import new_york_today, read_settings
+from mta_weekly.upkeep.report import report_lake
 
 
 def find_folder(arguments: Mapping[str, Any]) -> str | None:

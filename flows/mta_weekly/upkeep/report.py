@@ -9,9 +9,9 @@ from rich.filesize import decimal
 from mta_weekly.errors import LakeFailed
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.lake.objects import Lake
-from mta_weekly.lake_status import FAULTS, Fault, FeedStatus, LakeStatus, look_at_lake
 from mta_weekly.options import Options
 from mta_weekly.outcomes import count_noun, count_states, escape_markdown
+from mta_weekly.upkeep.status import FAULTS, Fault, FeedStatus, LakeStatus, look_at_lake
 
 COLUMNS = ("feed", "there", "lacking", "held", "suspect", "revised", "rejected", "unproved", "newest", "age")
 WORDS = {"rejected": "with rejected rows"}
