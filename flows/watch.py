@@ -13,7 +13,7 @@ from typing import Any
 
 from mta_weekly.command.command import begin_command, print_report
 from mta_weekly.command.flags import watch_parser
-from mta_weekly.command.folder_status import find_folder, report_folder
+from mta_weekly.command.folder_reports import REPORTS, find_folder, report_folder
 
 ARGUMENTS = begin_command(watch_parser(), sys.argv[1:]) if __name__ == "__main__" else {}  # before Prefect loads
 if folder := find_folder(ARGUMENTS):
@@ -33,7 +33,7 @@ from mta_weekly.orchestration.told_runs import find_told_weeks
 from mta_weekly.outcomes import count_noun
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import VERSION, new_york_today, read_settings
-from mta_weekly.upkeep.report import count_faults, describe_faults, describe_feed, report_lake, write_markdown
+from mta_weekly.upkeep.report import count_faults, describe_faults, describe_feed, write_markdown
 from mta_weekly.upkeep.status import LakeStatus, look_at_lake
 from mta_weekly.upkeep.tidy import list_litter, remove_litter
 
@@ -62,17 +62,15 @@ def tidy(lake: str | None = None, feed: str = "", yes: bool = False, **_: object
     yield f"{things}: {'removed' if yes else '--yes removes what is listed'}" if listed else "nothing to remove"
 
 
-def status(
-    lake: str | None = None, feed: str = "", since: date | None = None, json: bool = False, **_: object
-) -> Iterator[str]:
-    """Say how the lake stands, a line a feed and a line a fault; or with `json` as one document.
+def report(command: str, lake: str | None = None, **asked: Any) -> Iterator[str]:
+    """The report of a command on a lake, line by line.
 
     Raises:
         EtlError: the lake cannot be read; or, when all is said, something is not as it should be.
     """
     settings = read_settings()
     where = which_lake(lake, settings)
-    yield from report_lake(open_lake(where), Options(settings, new_york_today(), where), feed, since, json)
+    yield from REPORTS[command](open_lake(where), Options(settings, new_york_today(), where), **asked)
 
 
 def _name_run() -> str:
@@ -137,5 +135,4 @@ def _end(found: LakeStatus, told: dict[tuple[str, str], str]) -> State[Any]:
 
 
 if __name__ == "__main__":
-    report = status if ARGUMENTS["command"] == "status" else tidy
-    sys.exit(print_report(report, ARGUMENTS, prepare_prefect))
+    sys.exit(print_report(report if ARGUMENTS["command"] in REPORTS else tidy, ARGUMENTS, prepare_prefect))

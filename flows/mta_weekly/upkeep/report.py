@@ -1,8 +1,8 @@
 """How a lake stands, in words: the lines of a report, one JSON document, the page of a run."""
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import date
+from json import dumps
 
 from rich.filesize import decimal
 
@@ -19,14 +19,16 @@ SHOWN = 10  # faults in the message of a run
 GOOD = "Nothing due is lacking, and all that is there is as it should be."
 
 
-def report_lake(lake: Lake, options: Options, feed: str, since: date | None, as_json: bool) -> Iterator[str]:
+def report_lake(
+    lake: Lake, options: Options, feed: str = "", since: date | None = None, json: bool = False, **_: object
+) -> Iterator[str]:
     """How a lake stands, a line a feed and a line a fault; or one JSON document.
 
     Raises:
         LakeFailed: it cannot be read; or, when all is said, something is not as it should be.
     """
     status = look_at_lake(lake, options, feed, since)
-    if as_json:
+    if json:
         yield write_json(status)
     else:
         yield f"lake: {options.lake}"
@@ -77,7 +79,7 @@ def write_json(status: LakeStatus) -> str:
         "feeds": [_list_fields(each) for each in status.feeds],
         "faults": [vars(fault) for fault in faults],
     }
-    return json.dumps(document, indent=1)  # plain letters: whatever the output's encoding
+    return dumps(document, indent=1)  # plain letters: whatever the output's encoding
 
 
 def write_markdown(status: LakeStatus) -> str:
