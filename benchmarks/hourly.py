@@ -163,9 +163,8 @@ def daily_week(saturday: date, seed: int = 20260905) -> list[Row]:
 
 
 def _numbers(many: int, way: float, kind: float) -> tuple[str, str]:
-    """Riders and transfers as the set writes them: whole, whole with a point, and a few of neither kind."""
-    point = ".5" if way < 0.02 else ".0" if way < 0.1 else ""
-    written = f"{many}{point}"
+    """Riders and transfers as the set writes them: whole, some with a point."""
+    written = f"{many}{'.0' if way < 0.1 else ''}"
     if kind < 0.7:
         return written, "0"
     return written, f"-{1 + many // 50}" if kind > 0.97 else str(int(many * (kind - 0.7)))

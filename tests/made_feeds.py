@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 from mta_weekly.feeds.catalog import Coverage, Feed
+from mta_weekly.feeds.columns import COUNTER, TIME, Column
 from mta_weekly.feeds.weeks import Week
 
 WEEK = timedelta(weeks=1)
@@ -12,7 +13,8 @@ LATER = date(2026, 11, 21)  # a Saturday, long after its end
 
 def feed(lag: int = 0, first: date = date(2025, 1, 4), last: date | None = None) -> Feed:
     coverage = Coverage(Week(first), last and Week(last), timedelta(days=lag))
-    return Feed("live", ("DAY", "RIDERS"), ("RIDERS",), ("DAY", "%Y-%m-%d"), coverage, ())
+    schema = (Column("DAY", TIME, "day"), Column("RIDERS", COUNTER, "riders"))
+    return Feed("live", schema, ("DAY", "%Y-%m-%d"), coverage, ())
 
 
 LIVE, SLOW = feed(), feed(lag=14)

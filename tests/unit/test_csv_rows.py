@@ -13,6 +13,7 @@ from mta_weekly import csv_rows as lines
 from mta_weekly.content import check
 from mta_weekly.content.convert import convert_week
 from mta_weekly.feeds.catalog import DAILY
+from mta_weekly.feeds.columns import TEXT
 from mta_weekly.feeds.weeks import Week
 from tries import tries
 
@@ -80,7 +81,7 @@ def test_a_quoted_value_of_any_text_comes_out_as_it_went_in(
     table: list[list[str]], block: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("any") / "object.csv.gz"
-    feed = replace(DAILY, columns=("DATE", "MODE", "COUNT"), numbers=(), summed=())
+    feed = replace(DAILY, schema=(*DAILY.schema[:2], replace(DAILY.schema[2], kind=TEXT)), summed=())
     published = [["2026-09-05T00:00:00.000", mode, count] for _, mode, count in [*table, ["", "x", "y"]]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(check, "BLOCK", block)

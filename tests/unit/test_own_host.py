@@ -12,6 +12,7 @@ import pytest
 from made_feeds import LATER
 from mta_weekly.errors import EtlError
 from mta_weekly.feeds.catalog import Coverage, Feed
+from mta_weekly.feeds.columns import COUNTER, TEXT, TIME, Column
 from mta_weekly.feeds.sources import CsvDialect, WeeklyFile
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.fetch.client import open_client
@@ -36,8 +37,11 @@ LANDED = "DAY,STATIONNAME,RIDERS\n" + "".join(
 def counts(web: Web, file: str) -> Feed:
     return Feed(
         name="counts",
-        columns=("DAY", "STATIONNAME", "RIDERS"),
-        counters=("RIDERS",),
+        schema=(
+            Column("DAY", TIME, "day"),
+            Column("STATIONNAME", TEXT, "station"),
+            Column("RIDERS", COUNTER, "riders"),
+        ),
         day=("DAY", "%Y-%m-%d"),
         coverage=Coverage(FIRST),
         sources=(

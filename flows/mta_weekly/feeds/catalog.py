@@ -6,8 +6,10 @@ docs/add-a-feed.md says how. Knows no transport, no lake and no clock.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 
 from mta_weekly.errors import BadArgument
+from mta_weekly.feeds.columns import CLOCK, COUNTER, NUMBER, TEXT, TIME, WHOLE, Column, Kind
 from mta_weekly.feeds.sources import MOMENT, CsvDialect, DataSet, LegacyDialect, Source, Table, WeeklyFile
 from mta_weekly.feeds.weeks import DAY, HOUR, WEEK, Week
 
@@ -67,12 +69,9 @@ class Feed:
     """One weekly public data set.
 
     Attributes:
-        columns: the cleaned names, in the published order.
-        counters: columns that hold whole numbers without a sign.
-        day: the column with the day of a row, and its strptime format in the lake.
+        schema: the columns, in the published order.
+        day: the column of kind TIME, and its strptime format in the lake.
         sources: where a week can be had, in order of preference.
-        numbers: columns that hold other numbers, or nothing.
-        clocks: columns with a time of day, HH:MM:SS.
         summed: those of the counters and numbers whose sums are among the facts of an object.
         tidied: whether the object has a row number first, and values without blanks around them; else it has every
             value as it was published.
@@ -82,18 +81,38 @@ class Feed:
     """
 
     name: str
-    columns: tuple[str, ...]
-    counters: tuple[str, ...]
+    schema: tuple[Column, ...]
     day: tuple[str, str]
     coverage: Coverage
     sources: tuple[Source, ...]
-    numbers: tuple[str, ...] = ()
-    clocks: tuple[str, ...] = ()
     summed: tuple[str, ...] = ()
     tidied: bool = False
     every_day: bool = True
     norms: Norms | None = None
     replaced_by: str | None = None
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all columns."""
+        return self._names_of(*Kind)
+
+    @cached_property
+    def counters(self) -> tuple[str, ...]:
+        """Columns of whole numbers without a sign."""
+        return self._names_of(COUNTER)
+
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """Columns of other numbers, or nothing."""
+        return self._names_of(WHOLE, NUMBER)
+
+    @cached_property
+    def clocks(self) -> tuple[str, ...]:
+        """Columns with a time of day, HH:MM:SS."""
+        return self._names_of(CLOCK)
+
+    def _names_of(self, *kinds: Kind) -> tuple[str, ...]:
+        return tuple(column.name for column in self.schema if column.kind in kinds)
 
     def key(self, week: Week) -> str:
         """The name of a week's object in the lake."""
@@ -135,8 +154,19 @@ class FeedSequence:
 
 TURNSTILE = Feed(
     name="turnstile",
-    columns=("CA", "UNIT", "SCP", "STATION", "LINENAME", "DIVISION", "DATE", "TIME", "DESC", "ENTRIES", "EXITS"),
-    counters=("ENTRIES", "EXITS"),
+    schema=(
+        Column("CA", TEXT, "control area: the booth that its turnstiles report to"),
+        Column("UNIT", TEXT, "remote unit: a station, or a part of one"),
+        Column("SCP", TEXT, "subunit, channel and position: which turnstile of the control area"),
+        Column("STATION", TEXT, "name of the station; empty up to 141011"),
+        Column("LINENAME", TEXT, "lines that stop there, a character each; empty up to 141011"),
+        Column("DIVISION", TEXT, "the railway it was built for: BMT, IND, IRT, PTH, SRT, RIT; empty up to 141011"),
+        Column("DATE", TIME, "day of the audit"),
+        Column("TIME", CLOCK, "its time of day: every four hours for most turnstiles"),
+        Column("DESC", TEXT, "kind of audit: REGULAR, RECOVR AUD where it came in late; others up to 141011"),
+        Column("ENTRIES", COUNTER, "its counter of entries; riders are the difference between two audits"),
+        Column("EXITS", COUNTER, "its counter of exits, likewise"),
+    ),
     day=("DATE", "%m/%d/%Y"),
     # One file came before, 100505, a Wednesday: two weeks, from 04-17-10 on, that no Saturday names. It is outside.
     coverage=Coverage(first=Week.named("100508"), last=Week.named("240217")),
@@ -171,7 +201,6 @@ TURNSTILE = Feed(
             names={"c_a": "CA", "line_name": "LINENAME", "description": "DESC"},  # linename and desc in older sets
         ),
     ),
-    clocks=("TIME",),
     summed=("ENTRIES", "EXITS"),
     tidied=True,
     # In 2023 and 2024 its weeks had 250,806 to 253,587 rows, and every day and hour its share of them.
@@ -181,12 +210,20 @@ TURNSTILE = Feed(
 
 RIDERSHIP = Feed(
     name="ridership",
-    columns=(
-        "TRANSIT_TIMESTAMP", "TRANSIT_MODE", "STATION_COMPLEX_ID", "STATION_COMPLEX", "BOROUGH", "PAYMENT_METHOD",
-        "FARE_CLASS_CATEGORY", "RIDERSHIP", "TRANSFERS", "LATITUDE", "LONGITUDE", "GEOREFERENCE",
+    schema=(
+        Column("TRANSIT_TIMESTAMP", TIME, "hour in which the fares were paid, by its beginning"),
+        Column("TRANSIT_MODE", TEXT, "subway, tram or staten_island_railway"),
+        Column("STATION_COMPLEX_ID", TEXT, "id of the station complex"),
+        Column("STATION_COMPLEX", TEXT, "its name, with the lines that stop there"),
+        Column("BOROUGH", TEXT, "its borough"),
+        Column("PAYMENT_METHOD", TEXT, "omny or metrocard"),
+        Column("FARE_CLASS_CATEGORY", TEXT, "fare, with its payment method"),
+        Column("RIDERSHIP", WHOLE, "riders who entered the station complex in that hour, with that fare"),
+        Column("TRANSFERS", WHOLE, "those of them who came by a free transfer from a bus or another station"),
+        Column("LATITUDE", NUMBER, "of the station complex, in degrees"),
+        Column("LONGITUDE", NUMBER, "likewise; west is negative"),
+        Column("GEOREFERENCE", TEXT, "both as a point: POINT (longitude latitude)"),
     ),
-    counters=(),
-    numbers=("RIDERSHIP", "TRANSFERS", "LATITUDE", "LONGITUDE"),
     summed=("RIDERSHIP", "TRANSFERS"),
     day=("TRANSIT_TIMESTAMP", MOMENT),
     # Loaded on Wednesdays, with days that are about a week old: on a Saturday the week before the last is complete.
@@ -214,9 +251,11 @@ RIDERSHIP = Feed(
 
 DAILY = Feed(
     name="daily",
-    columns=("DATE", "MODE", "COUNT"),
-    counters=(),
-    numbers=("COUNT",),
+    schema=(
+        Column("DATE", TIME, "day"),
+        Column("MODE", TEXT, "what is counted: Subway, Bus, LIRR, MNR, AAR, SIR, BT, CRZ Entries, CBD Entries"),
+        Column("COUNT", WHOLE, "riders; for AAR scheduled trips; for BT, CRZ Entries and CBD Entries vehicles"),
+    ),
     summed=("COUNT",),
     day=("DATE", MOMENT),
     # Most modes are a day behind; CRZ and CBD Entries come weekly, six to ten days behind.

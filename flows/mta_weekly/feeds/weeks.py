@@ -12,11 +12,13 @@ SATURDAY = 5  # of date.weekday
 LAST_DAY = date(9998, 12, 31)  # the last Saturday of 9999 has no week after it
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, repr=False)
 class Week:
     """The seven days before a Saturday, which names them.
 
     >>> week = Week.named("240106")
+    >>> week
+    Week.named('240106')
     >>> week.label, str(week.start), str(week.end), len(week.days)
     ('240106', '2023-12-30', '2024-01-06', 7)
     """
@@ -64,6 +66,9 @@ class Week:
 
     def __str__(self) -> str:
         return self.label
+
+    def __repr__(self) -> str:
+        return f"Week.named({self.label!r})"
 
 
 def list_weeks(start: date, end: date) -> list[Week]:
