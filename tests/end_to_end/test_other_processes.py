@@ -13,7 +13,7 @@ from pathlib import Path
 
 import weeks
 from command_runs import said_by_processes
-from conftest import FLOWS, KEY, ROOT, content, folders
+from conftest import FLOWS, KEY, ONE_WEEK, ROOT, content, expected, folders, small_week
 from lake_objects import budget, made, with_key
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.spool import work_folder
@@ -123,6 +123,26 @@ def test_the_same_week_is_the_same_bytes_in_every_process() -> None:
     hashes = said_by_processes(code, Path(weeks.__file__).parent)
 
     assert len(hashes) == 1
+
+
+def test_neither_a_run_nor_a_report_loads_what_reads_frames(environment: dict[str, str], tmp_path: Path) -> None:
+    """They take a second and 100 MiB, for nothing."""
+    script = """if True:
+        import atexit, runpy, sys
+        for_frames = {"aiohttp", "gcsfs", "pandas"}  # fsspec is loaded by Prefect
+        atexit.register(lambda: print("loaded", sorted(for_frames & sys.modules.keys())))
+        sys.argv[:] = sys.argv[1:]
+        sys.path[0] = sys.argv[0].rpartition("/")[0]
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    """
+    lake = ["--lake", str(tmp_path / "lake")]
+    reports = [["watch.py", command, "--feed", "turnstile"] for command in ("status", "verify")]
+    for name, *flags in (["etl_web_to_gcs.py", *ONE_WEEK], *reports):
+        command = [sys.executable, "-c", script, str(FLOWS / name), *flags, *lake]
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert ran.stdout.splitlines()[-1] == "loaded []", ran.stderr
+        assert "Traceback" not in ran.stderr
+    assert content(tmp_path / "lake") == expected(small_week())
 
 
 def test_a_conversion_does_not_load_pandas(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Knows Prefect's blocks and Google's credentials; of what is in a lake, nothing.
 
 from pathlib import Path
 
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from prefect import runtime
 from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import ObjectNotFound
@@ -13,6 +14,7 @@ from mta_weekly.errors import BadArgument, LakeFailed
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.lake.gcs import BucketLake
 from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK, Lake, check_name
+from mta_weekly.orchestration.gcs_blocks import GcsBucket
 from mta_weekly.orchestration.prefect_api import ask_api, translate_faults
 from mta_weekly.settings import ROOT, Settings
 
@@ -49,10 +51,6 @@ def open_lake(name: str) -> Lake:
     """
     if not name.startswith(BLOCK):
         return FolderLake(Path(name))
-    # Here, for a folder needs none of this and it takes a second to load.
-    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
-    from prefect_gcp.cloud_storage import GcsBucket
-
     try:
         with translate_faults(ADVICE):
             block = GcsBucket.load(name.removeprefix(BLOCK))
