@@ -155,12 +155,16 @@ class Gcs(Loopback):
         )
 
     def _list(self, call: Call) -> Reply:
-        if unknown := call.query.keys() & {"delimiter", "startoffset", "endoffset", "matchglob", "versions"}:
+        if unknown := call.query.keys() & {"startoffset", "endoffset", "matchglob", "versions"}:
             raise Refusal(501, "notImplemented", f"This server does not know {unknown}.")
-        prefix, after = call.query.get("prefix", ""), call.query.get("pagetoken", "")
+        prefix, after, cut = (call.query.get(name, "") for name in ("prefix", "pagetoken", "delimiter"))
         names = sorted(name for name in self.objects[call.bucket] if name.startswith(prefix) and name > after)
         page = names[: int(call.query.get("maxresults", 1000))]
-        listing: dict[str, Any] = {"kind": "storage#objects", "items": [self._resource(call.bucket, x) for x in page]}
+        folders = sorted(
+            {name[: name.index(cut, len(prefix)) + 1] for name in page if cut and cut in name[len(prefix) :]}
+        )
+        items = [self._resource(call.bucket, name) for name in page if not name.startswith(tuple(folders))]
+        listing: dict[str, Any] = {"kind": "storage#objects", "items": items, "prefixes": folders}
         return json_reply(listing | ({"nextPageToken": page[-1]} if len(page) < len(names) else {}))
 
     def _get(self, call: Call) -> Reply:

@@ -20,5 +20,5 @@ def section(name: str, kind: str = "") -> str:
 def commands(of: str) -> list[tuple[str, str]]:
     """The commands that a user reads: (script, flags), of the scripts in the folders named."""
     text = MANUAL.replace("\\\n", " ")
-    found = re.findall(rf"^(?:.*&& )?\S*python (?:{of})/(\w+)\.py(?: (.*?))?(?: +#.*)?$", text, re.MULTILINE)
+    found = re.findall(rf"^(?:.*&& )?\S*python (?:{of})/(\w+)\.py(?: (.*?))?(?: > \S+)?(?: +#.*)?$", text, re.MULTILINE)
     return [(name, flags) for name, flags in found]

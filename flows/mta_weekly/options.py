@@ -43,11 +43,16 @@ class Options:
 
     def write_command(self, feed: Feed, week: Week, *flags: str, last: Week | None = None) -> str:
         """The command that loads a week by itself, or the weeks up to the `last`, into the lake, with these flags."""
-        day = week.saturday
-        lake = [f"--lake {shlex.quote(self.lake)}"] if self.lake else []
-        one = f"--year {day.year} --month {day.month} --day {day.day}"
-        period = f"--start {day} --end {last.saturday}" if last else one
-        return " ".join(["python flows/etl_web_to_gcs.py", f"{period} --feed {feed.name}", *lake, *flags])
+        return write_command(self.lake, feed, week, *flags, last=last)
+
+
+def write_command(lake: str, feed: Feed, week: Week, *flags: str, last: Week | None = None) -> str:
+    """The command that loads a week by itself, or the weeks up to the `last`, into a lake, with these flags."""
+    day = week.saturday
+    where = [f"--lake {shlex.quote(lake)}"] if lake else []
+    one = f"--year {day.year} --month {day.month} --day {day.day}"
+    period = f"--start {day} --end {last.saturday}" if last else one
+    return " ".join(["python flows/etl_web_to_gcs.py", f"{period} --feed {feed.name}", *where, *flags])
 
 
 def check_options(

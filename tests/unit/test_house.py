@@ -9,6 +9,7 @@ import pytest
 
 from conftest import ROOT
 from mta_weekly.feeds.catalog import FEEDS, Feed
+from mta_weekly.feeds.columns import TIME
 from mta_weekly.feeds.sources import DataSet, Table, WeeklyFile
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.settings import VERSION, Settings
@@ -108,9 +109,10 @@ def test_pins_are_installed_by_their_hashes() -> None:
 
 
 def test_the_image_takes_every_folder_of_the_flows() -> None:
-    folders = {path.parent.relative_to(ROOT) for path in MODULES.values() if "flows" in path.relative_to(ROOT).parts}
+    files = [path.relative_to(ROOT) for path in (ROOT / "flows").rglob("*") if path.is_file()]
+    wanted = {f"!{path.parent}/*{path.suffix}" for path in files if path.suffix != ".pyc"}
     taken = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!flows")]
-    assert sorted(taken) == sorted(f"!{folder}/*.py" for folder in folders)
+    assert sorted(taken) == sorted(wanted)
 
 
 @pytest.mark.parametrize("feed", FEEDS.values(), ids=lambda feed: feed.name)
@@ -119,7 +121,8 @@ def test_an_entry_is_sound(feed: Feed) -> None:
     coverage, columns = feed.coverage, feed.columns
     assert len(set(columns)) == len(columns)
     assert all(name == name.upper() for name in columns)
-    assert feed.day[0] in columns
+    assert [column.name for column in feed.schema if column.kind == TIME] == [feed.day[0]]
+    assert all(column.meaning for column in feed.schema)
     assert set(feed.summed) <= {*feed.counters, *feed.numbers} <= set(columns)
     assert FEEDS[feed.name] is feed
     assert re.fullmatch("[a-z0-9_-]+", feed.name), "it is a folder of the lake"

@@ -1,5 +1,6 @@
 """The papers say what is: variables, facts, commands, the house, and links that lead somewhere."""
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -9,9 +10,10 @@ import pytest
 from conftest import ROOT
 from mta_weekly.command.flags import backfill_parser, watch_parser, weekly_parser
 from mta_weekly.content.judgement import DOUBLED, HOUR_FLOOR
-from mta_weekly.feeds.catalog import DAILY, RIDERSHIP, TURNSTILE
+from mta_weekly.feeds.catalog import DAILY, FEEDS, RIDERSHIP, TURNSTILE, Feed
 from mta_weekly.lake.facts import Facts
 from mta_weekly.settings import VERSION, Settings
+from mta_weekly.upkeep.proof import STATES
 from papers import MANUAL, PAGES, commands
 
 HOUSE = sorted(
@@ -40,6 +42,12 @@ def test_every_variable_is_named_with_its_default() -> None:
             assert f"{row} `{field.default}` |" in PAGES["docs/operate.md"]
 
 
+def test_every_state_that_verify_finds_is_told() -> None:
+    for state in STATES:
+        assert f"| `{state}` |" in PAGES["docs/operate.md"]
+        assert f"`{state}" in PAGES["docs/trouble.md"]
+
+
 def test_every_script_and_make_target_is_named() -> None:
     for path in SCRIPTS:
         assert f"`{path}`" in PAGES["CONTRIBUTING.md"]
@@ -65,7 +73,7 @@ def test_the_entry_in_the_docs_is_that_of_the_feed() -> None:
     code, docs = (ROOT / "flows/mta_weekly/feeds/catalog.py").read_text(), PAGES["docs/add-a-feed.md"]
     (entry,) = re.findall(r"^DAILY = Feed\(.*?^\)\n", code, re.M | re.S)
     assert entry in docs
-    assert entry.count("\n") <= 15
+    assert entry.count("\n") <= 17
 
 
 def test_the_floors_in_the_docs_are_those_of_the_feeds() -> None:
@@ -81,6 +89,19 @@ def test_the_floors_in_the_docs_are_those_of_the_feeds() -> None:
     for figure, floors in table.items():
         cells = "".join(f" {100 * floor:g} % |" if floor else " |" for floor in floors)
         assert f"\n| {figure} |{cells}\n" in PAGES["docs/lake.md"]
+
+
+@pytest.mark.parametrize("feed", FEEDS.values(), ids=lambda feed: feed.name)
+def test_the_columns_in_the_docs_are_those_of_the_feeds(feed: Feed) -> None:
+    rows = [f"| {column.name} | {column.kind} | {column.meaning} |\n" for column in feed.schema]
+    table = "".join(["| column | kind | meaning |\n|---|---|---|\n", *rows])
+    paper, (start, end) = ROOT / "docs/lake.md", (f"<!-- {mark}columns of {feed.name} -->\n" for mark in ("", "/"))
+    before, _, rest = paper.read_text().partition(start)
+    said, _, after = rest.partition(end)
+    if os.environ.get("UPDATE_PAPERS"):
+        paper.write_text("".join([before, start, table, end, after]))
+    else:
+        assert said == table, "docs/lake.md says otherwise; run `UPDATE_PAPERS=1 make test-unit`"
 
 
 def test_the_commands_of_the_flows_are_whole() -> None:

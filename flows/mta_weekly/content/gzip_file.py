@@ -5,6 +5,7 @@ there zlib-ng is three times as fast as `gzip -6`, within 1.08 of its size.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -16,10 +17,19 @@ from zlib_ng import zlib_ng
 from mta_weekly.checksums import Crc32c
 
 SLICE = 1 << 18  # bytes compressed at once; always the same cut, for isal's output depends on it
+MAGIC = b"\x1f\x8b"  # how a member begins
 GZIP = 31  # zlib's window bits for one gzip member: no time stamp and no name in its header
 FAST = 1  # isal's level: a fifteenth of the time of `gzip -6`
 MORE = 1.075  # of the size of zlib-ng's level 6, which is that of `gzip -6`: as much may the fast one have more
 SMALL = 4  # zlib-ng's level: a third of the time of `gzip -6`, within 1.08 of its size
+
+
+class CutGzip(EOFError):
+    """A file that is empty, or ends before its member does."""
+
+
+class NoGzip(EOFError):
+    """A file that does not begin as a member does."""
 
 
 def choose_deflate(sample: bytearray | memoryview) -> Any:
@@ -34,22 +44,30 @@ def read_gzip(path: Path) -> Iterator[bytes]:
     """The content of a file that is one gzip member and nothing else.
 
     Raises:
-        EOFError: it is not; says what it is.
+        EOFError: it is not; says what it is. CutGzip or NoGzip, where it is that.
         OSError: it cannot be read.
     """
-    member = isal_zlib.decompressobj(GZIP)
+    with path.open("rb") as file:
+        yield from unpack_gzip(file)
+
+
+def unpack_gzip(file: IO[bytes]) -> Iterator[bytes]:
+    """The content of an open file, as `read_gzip` gives it."""
+    member, begin = isal_zlib.decompressobj(GZIP), file.read(len(MAGIC))
+    fault = EOFError if MAGIC.startswith(begin) else NoGzip
+    file.seek(0)
     try:
-        with path.open("rb") as file:
-            while packed := file.read(SLICE):
-                while packed and not member.eof:
-                    yield member.decompress(packed, SLICE)
-                    packed = member.unconsumed_tail
-                if member.eof and (member.unused_data or file.read(1)):
-                    raise EOFError("something follows its end")
+        while packed := file.read(SLICE):
+            while packed and not member.eof:
+                yield member.decompress(packed, SLICE)
+                packed = member.unconsumed_tail
+            if member.eof and (member.unused_data or file.read(1)):
+                raise EOFError("something follows its end")
     except IsalError as error:  # type: ignore[misc] # its stub forgets the base class
-        raise EOFError(str(error)) from error
+        raise fault(re.sub(r"^Error -\d+ ", "", str(error))) from error
     if not member.eof:
-        raise EOFError("it is cut" if path.stat().st_size else "it is empty")
+        cut = CutGzip if fault is EOFError else fault
+        raise cut("it is cut" if begin else "it is empty")
 
 
 class GzipFile:
