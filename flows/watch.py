@@ -1,4 +1,4 @@
-"""What looks after a lake, without loading anything. Run as a command: `status` and `tidy`; as a flow: freshness.
+"""What looks after a lake, without loading anything. As a command: `status`, `verify`, `tidy`; as a flow: freshness.
 
 How a lake stands, what litter is and how it is removed, is for mta_weekly/ to know; here is which lake is meant, and
 what Prefect is told.

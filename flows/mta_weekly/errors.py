@@ -74,6 +74,14 @@ class Refused(EtlError):
     """From `content`: the content is not what the feed promises; nothing of it is published."""
 
 
+class Foreign(Refused):
+    """From `content`: it is something else: rows of another week, another header, a page."""
+
+
+class PartialWeek(Refused):
+    """From `content`: the rows are right, and some of the week's days have none."""
+
+
 class TooManyBadRows(Refused):
     """From `content`: more rows are bad than may be left out; `count` of them."""
 
@@ -84,6 +92,10 @@ class TooManyBadRows(Refused):
 
 class SpoolFailed(EtlError):
     """From `spool` and `content`: the work folder cannot be written."""
+
+
+class PageFailed(EtlError):
+    """From `upkeep`: the file of a lake's page cannot be written."""
 
 
 class ApiFailed(EtlError):

@@ -54,14 +54,15 @@ def write_work_file(path: Path, pieces: Iterable[bytes]) -> Iterator[bytes]:
         SpoolFailed: it cannot be written.
     """
     try:
-        file = path.open("wb")
+        file = path.open("wb", buffering=0)  # so that its end has nothing left to write, and to fail at
     except OSError as error:
         raise SpoolFailed(cannot_write(path.parent, error)) from error
     with file:
         for piece in pieces:
             try:
-                file.write(piece)
-                file.flush()
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[file.write(rest) :]
             except OSError as error:
                 raise SpoolFailed(cannot_write(path.parent, error)) from error
             yield piece

@@ -50,6 +50,7 @@ class TestOddFiles:
         found = lake.find([KEY], budget())[KEY]
         says = f"{lake.folder / KEY} is {kind}, where a file was expected; move it away"
         assert found == StoredObject("", 0, "", None, fault=says)
+        assert lake.find_all("turnstile/", budget(), unread=True) == {KEY: found}
         path, key, facts = with_key(made(tmp_path, b",CA\n0,B\n", "run-2"))
         for work in (
             lambda: lake.publish(path, key, facts, None, budget()),

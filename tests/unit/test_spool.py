@@ -8,7 +8,7 @@ import pytest
 
 from conftest import folders
 from mta_weekly.errors import SpoolFailed
-from mta_weekly.spool import work_folder
+from mta_weekly.spool import work_folder, write_work_file
 from tries import tries
 
 
@@ -99,3 +99,13 @@ def test_a_spool_that_cannot_be_made_is_named_with_the_way_out(tmp_path: Path, p
         pytest.fail("there is no folder to work in")
 
     assert (tmp_path / "file").read_text() == "in its place"
+
+
+def test_a_work_folder_without_room_is_named(tmp_path: Path) -> None:
+    """Not as a fault of whatever the pieces come from, which may be a lake in a folder."""
+    full = tmp_path / "object.csv.gz"
+    full.symlink_to("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no device that is always full")
+    with pytest.raises(SpoolFailed, match="No space left on device; make room there, or set MTA_SPOOL"):
+        list(write_work_file(full, [b"a week"]))

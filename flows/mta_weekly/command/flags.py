@@ -4,8 +4,10 @@ Imports nothing that takes time to load: --help and a bad argument answer at onc
 """
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, NoReturn
 
 from mta_weekly import backfill_parts
@@ -150,6 +152,25 @@ def watch_parser() -> argparse.ArgumentParser:
         "--since", type=_day, metavar="DATE", help="what is due from here on; default: from the feed's first week there"
     )
     status.add_argument("--json", action="store_true", help="one JSON document in place of lines")
+    status.add_argument(
+        "--html", type=_file, metavar="FILE", help="also write a page that shows each week, one file without scripts"
+    )
+    verify = commands.add_parser(
+        "verify",
+        help="read all that is there back, and prove it",
+        description="Read every object and companion back, and compare it with its facts and its name: size, "
+        "checksums, one whole gzip file, every row, every figure. Says each fault in a line, with what heals it: "
+        "damaged, partial, forged, foreign, lacking, unproved, unreadable; then a line a feed. Fills in the figures "
+        "that facts of older versions lack, and changes nothing else.",
+        epilog="Exit code 0: all that is there is what its facts and its name say. 1: something is not, or the lake "
+        "failed. 2: bad arguments.",
+    )
+    verify.add_argument("--lake", metavar="WHERE", help=f"{LAKE}; default: {DEFAULT_LAKE}")
+    verify.add_argument("--feed", choices=list(FEEDS), default="", help="default: all of them")
+    verify.add_argument("--since", type=_day, metavar="DATE", help="weeks from here on; default: all of them")
+    verify.add_argument(
+        "--concurrency", type=_at_least(1), default=2, metavar="N", help="files read at once, default %(default)s"
+    )
     return parser
 
 
@@ -175,7 +196,7 @@ def parse_flags(the_parser: argparse.ArgumentParser, arguments: Sequence[str]) -
             request = PeriodRequest.among(given)
             check_accept(request, given.get("accept", ""))
             plan_weeks(request, feed_named(given["feed"]), new_york_today())
-        elif given["command"] == "status":
+        elif given["command"] in ("status", "verify"):
             check_watch(given["feed"], given["since"], new_york_today())
     except BadArgument as error:
         the_parser.error(str(error))
@@ -187,6 +208,14 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2026-09-12") from None
+
+
+def _file(text: str) -> Path:
+    if not text or text.endswith("/") or os.path.isdir(text):  # noqa: PTH112 - of what nobody may look at too
+        raise argparse.ArgumentTypeError(f"{text!r} is {'a folder' if text else 'no name'}; name a file, as lake.html")
+    if not os.path.isdir(os.path.dirname(text) or "."):  # noqa: PTH112, PTH120
+        raise argparse.ArgumentTypeError(f"{text!r}: there is no such folder; make it, or name another one")
+    return Path(text)
 
 
 def _seconds(text: str) -> float:

@@ -1,16 +1,22 @@
 """Reports on a lake in a folder: made without Prefect, which takes longer to load than most of them take in all."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mta_weekly.command.command import may_be_a_block
+from mta_weekly.command.progress import add_done, count_weeks
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.options import Options
 from mta_weekly.settings import new_york_today, read_settings
-from mta_weekly.upkeep.report import report_lake
+from mta_weekly.upkeep.status_report import report_lake
+from mta_weekly.upkeep.verify import verify_lake
 
-REPORTS: dict[str, Callable[..., Iterator[str]]] = {"status": report_lake}  # by command
+REPORTS: dict[str, Callable[..., Iterator[str]]] = {  # by command
+    "status": report_lake,
+    "verify": partial(verify_lake, count_weeks=count_weeks, add_done=add_done),
+}
 
 
 def find_folder(arguments: Mapping[str, Any]) -> str | None:

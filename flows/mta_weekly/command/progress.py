@@ -3,6 +3,7 @@
 In a log, and in a run of a deployment, there is none of it, and every function here does nothing.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -48,7 +49,12 @@ class Display:
         self.downloads = Progress(
             TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=console
         )
-        self.live = Live(Group(self.weeks, self.downloads), console=console, transient=True)
+        self.live = Live(
+            Group(self.weeks, self.downloads),
+            console=console,
+            transient=True,
+            redirect_stdout=sys.stdout.isatty(),  # else it would take what belongs into a file
+        )
         self.counting = Lock()  # weeks are received in threads of their own
 
     def count(self, weeks: int = 0, rows: int = 0, received: int = 0) -> None:

@@ -17,7 +17,7 @@ from mta_weekly.content.csv_tables import NOTHING, change_texts, decode, make_te
 from mta_weekly.content.header import check_header, refuse_page
 from mta_weekly.content.profile import SHOWN, BadRow, Tally, WeekProfile
 from mta_weekly.content.rows import JudgedRows, RowJudge
-from mta_weekly.errors import BrokenBody, EtlError, Refused
+from mta_weekly.errors import BrokenBody, EtlError, Foreign, PartialWeek, Refused
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import CsvDialect
 from mta_weekly.feeds.weeks import DAY, Week
@@ -42,6 +42,11 @@ class WeekValidator:
         self.tally, self.bad = Tally(feed, week, self.dialect.ordered), list[BadRow]()
         self.line = 0  # lines seen
         self._head, self._last_count, self._last_time = "", b"", ""
+
+    @property
+    def _advice(self) -> str:
+        """What follows a fault of a file that was to be loaded."""
+        return "; nothing loaded" if self.published else ""
 
     @property
     def header(self) -> bytes:
@@ -69,8 +74,8 @@ class WeekValidator:
         if rows.foreign:
             first, *_, last = (f"{day:{self.dialect.day}}" for day in self.judge.week_days)
             line, text = rows.foreign
-            raise Refused(
-                f"line {line}: {self.feed.day[0]} {text!r} is not in the week, {first} to {last}; nothing loaded"
+            raise Foreign(
+                f"line {line}: {self.feed.day[0]} {text!r} is not in the week, {first} to {last}{self._advice}"
             )
         self._check_order(rows.good)
         if self.numbered and not self.bad:
@@ -85,7 +90,7 @@ class WeekValidator:
 
     def _open(self, block: bytes) -> bytes:
         """The first block without its header."""
-        refuse_page(block)
+        refuse_page(block, "; try again later" if self.published else "")
         if self.judge.legacy:
             return block.removeprefix(b"\xef\xbb\xbf")
         line, _, block = block.partition(b"\n")
@@ -113,7 +118,7 @@ class WeekValidator:
         self.bad += rows.bad[: self.keep - len(self.bad)]
 
     def _broken(self, row: BadRow, fault: str) -> EtlError:
-        return self._break(f"line {row.line}: {fault}: {row.text.strip()[:200]!r}; nothing loaded")
+        return self._break(f"line {row.line}: {fault}: {row.text.strip()[:200]!r}{self._advice}")
 
     def _break(self, message: str) -> EtlError:
         """What to raise for a body that broke: a source is asked again, an object stays what it is."""
@@ -172,7 +177,7 @@ class WeekValidator:
             above = next((count for count in reversed([self._last_count, *ends]) if count.isdigit()), b"")
             if above.startswith(b"0") and len(last) < len(above):
                 shown = last[:40].decode(errors="replace")
-                raise self._break(f"line {self.line}, the last one, is cut in its value {shown!r}; nothing loaded")
+                raise self._break(f"line {self.line}, the last one, is cut in its value {shown!r}{self._advice}")
         self._last_count = next((count for count in reversed(ends) if count.isdigit()), self._last_count)
 
     def _check_numbers(self, rows: pa.RecordBatch) -> None:
@@ -198,9 +203,9 @@ class WeekValidator:
             Refused: there was not one row.
         """
         if not self.line:
-            raise Refused("an empty body; nothing loaded, try again later" if self.published else "an empty file")
+            raise PartialWeek(f"an empty body{self._advice}, try again later" if self.published else "an empty file")
         if not self.tally.rows:
-            raise Refused("no rows; nothing loaded")
+            raise PartialWeek(f"no rows{self._advice}")
         return self.tally.summarize(file_sums)
 
 

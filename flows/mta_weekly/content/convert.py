@@ -16,18 +16,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from isal import igzip
 
+from mta_weekly import csv_rows
 from mta_weekly.checksums import crc32c_of
-from mta_weekly.content.check import WeekValidator, cut_blocks
+from mta_weekly.content.check import BLOCK, WeekValidator, cut_blocks
 from mta_weekly.content.csv_tables import NOTHING, write_rows
 from mta_weekly.content.gzip_file import GzipFile, read_gzip
 from mta_weekly.content.profile import SHOWN, BadRow, WeekProfile
-from mta_weekly.errors import Refused, SpoolFailed, TooManyBadRows
+from mta_weekly.errors import Foreign, Refused, SpoolFailed, TooManyBadRows
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import CsvDialect
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.spool import cannot_write
 from mta_weekly.telemetry import record_step
 
+LONGEST_REJECT = 4 * BLOCK  # bytes of a row left out, its quotes doubled
 IN_FLIGHT = 1  # blocks parsed ahead of the compression
 
 
@@ -99,6 +101,7 @@ def examine_object(path: Path, feed: Feed, week: Week) -> WeekProfile:
     Raises:
         Refused: it is not a whole object of that week, or not written as those of the feed are.
     """
+    _hold_little()
     validator, sha, right = WeekValidator(feed, week, published=None), hashlib.sha256(), _Sum()
     right.write(validator.header)
     try:
@@ -117,11 +120,40 @@ def examine_object(path: Path, feed: Feed, week: Week) -> WeekProfile:
     return profile
 
 
+def sum_content(path: Path) -> str:
+    """The sha256 of what a gzip file unpacks to, read to its end before anything is made of it.
+
+    Raises:
+        EOFError: it is not one whole gzip member; see read_gzip.
+    """
+    sha = hashlib.sha256()
+    for piece in read_gzip(path):
+        sha.update(piece)
+    return sha.hexdigest()
+
+
+def count_rejected_rows(path: Path) -> int:
+    """How many rows left out of an object a file holds, as `rejected_path` names it.
+
+    Raises:
+        Refused: it is no such file.
+    """
+    rows = 0
+    try:
+        for block in csv_rows.cut_blocks(read_gzip(path), quoted=True, size=LONGEST_REJECT):
+            if not rows and not block.startswith(b"line,reason,text\n"):
+                break
+            rows += csv_rows.count_rows(block)
+    except (EOFError, csv_rows.TooLong) as error:
+        raise Refused(f"not a whole file of rejected rows ({error})") from error
+    if not rows:
+        raise Foreign("its header is not line,reason,text")
+    return rows - 1
+
+
 def _pipeline(chunks: Iterable[bytes], validator: WeekValidator, out: GzipFile) -> None:
     """Receive, write and compress here, parse in another thread: each leaves the interpreter to the other."""
-    if "jemalloc" in pa.supported_memory_backends():  # holds 45 MiB less than the default pool, at the same speed,
-        pa.set_memory_pool(pa.jemalloc_memory_pool())
-        pa.jemalloc_set_decay_ms(0)  # and 20 MiB less where it gives back at once what it has no use for
+    _hold_little()
     with ThreadPoolExecutor(1) as parsing:
         parsed: deque[Future[pa.RecordBatch | None]] = deque()
         try:
@@ -134,6 +166,12 @@ def _pipeline(chunks: Iterable[bytes], validator: WeekValidator, out: GzipFile) 
                 _pack(rows.result(), out)
         finally:
             parsing.shutdown(wait=False, cancel_futures=True)
+
+
+def _hold_little() -> None:
+    if "jemalloc" in pa.supported_memory_backends():  # holds 45 MiB less than the default pool, at the same speed,
+        pa.set_memory_pool(pa.jemalloc_memory_pool())
+        pa.jemalloc_set_decay_ms(0)  # and 20 MiB less where it gives back at once what it has no use for
 
 
 def _pack(rows: pa.RecordBatch | None, out: GzipFile) -> None:

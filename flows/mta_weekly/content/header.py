@@ -3,7 +3,7 @@
 import csv
 import re
 
-from mta_weekly.errors import Refused
+from mta_weekly.errors import Foreign
 from mta_weekly.feeds.sources import CsvDialect
 
 
@@ -24,7 +24,9 @@ def check_header(line: bytes, dialect: CsvDialect | None, names: list[str]) -> N
     moved = [name for name, expected in zip(found, names, strict=False) if name != expected]
     faults = {"missing": ", ".join(missing), "unexpected": _listed(unexpected), "twice": _listed(twice)}
     said = [f"{fault} {listed}" for fault, listed in faults.items() if listed] or [f"another order, {_listed(moved)}"]
-    raise Refused(
+    if not dialect:
+        raise Foreign(f"another header: {'; '.join(said)}")
+    raise Foreign(
         f"the header has changed: {'; '.join(said)}; "
         f"expected {len(names)} columns, found {len(found)}; nothing loaded, look at the file before you load it"
     )
@@ -38,9 +40,9 @@ def _shown(name: str) -> str:
     return (name if name.isprintable() else repr(name))[:40] or "(no name)"
 
 
-def refuse_page(start: bytes) -> None:
+def refuse_page(start: bytes, advice: str = "; try again later") -> None:
     """Refuse an error page that came with status 200."""
     text = start[:4096].decode(errors="replace").removeprefix("\ufeff").strip()
     if text.startswith("<"):
         shown = re.sub(r"\s+", " ", text)[:80]
-        raise Refused(f"an HTML page instead of a CSV file, it starts with {shown!r}; try again later")
+        raise Foreign(f"an HTML page instead of a CSV file, it starts with {shown!r}{advice}")

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from mta_weekly.content.csv_tables import NOTHING
 from mta_weekly.content.figures import FigureTally
-from mta_weekly.errors import Refused
+from mta_weekly.errors import PartialWeek, Refused
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.weeks import DAYS, Week
 
@@ -71,11 +71,11 @@ def check_days(profile: WeekProfile, feed: Feed) -> None:
     """Refuse a part of a week.
 
     Raises:
-        Refused: a day has no rows, though the feed's entry says that each has some.
+        PartialWeek: a day has no rows, though the feed's entry says that each has some.
     """
     days = sum(rows > 0 for rows in profile.day_rows)
     if feed.every_day and days < DAYS:
-        raise Refused(f"a partial week: rows of {days} day{'s' * (days != 1)} only, expected {DAYS}")
+        raise PartialWeek(f"a partial week: rows of {days} day{'s' * (days != 1)} only, expected {DAYS}")
 
 
 class Tally:

@@ -26,13 +26,13 @@ def _from_text(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value  # metadata of a bucket is text
 
 
-def _to_text(value: Any) -> str:
+def _to_text(value: Any, indent: int | None = None) -> str:
     """As JSON: letters as they are, but for halves of one, which no UTF-8 has."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
     try:
         text.encode()
     except UnicodeEncodeError:
-        return json.dumps(value)
+        return json.dumps(value, indent=indent)
     return text
 
 
@@ -166,6 +166,10 @@ class Facts(BaseModel):
         else:
             named = key.endswith(f"{own}.csv.gz")
         return facts if named else None
+
+    def as_text(self) -> str:
+        """As a folder holds them."""
+        return _to_text(self.model_dump(mode="json"), indent=1) + "\n"
 
     def as_metadata(self) -> dict[str, str]:
         """As a bucket holds them: all values text; what is no text is JSON.

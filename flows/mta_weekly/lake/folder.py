@@ -60,8 +60,8 @@ class FolderLake:
             if top.is_dir():
                 for folder, below, names in os.walk(top, onerror=_raise):
                     below[:] = sorted(set(below) - {ASIDE})
-                    paths = [Path(folder, name) for name in sorted(names) if name.endswith(".csv.gz")]
-                    keys += [path.relative_to(self.folder).as_posix() for path in paths if path.is_file()]
+                    paths = [Path(folder, name) for name in sorted(names + below) if name.endswith(".csv.gz")]
+                    keys += [path.relative_to(self.folder).as_posix() for path in paths if unread or path.is_file()]
         looks = {key: self._look(key, unread)[0] for key in keys if key.startswith(prefix)}
         return {key: found for key, found in looks.items() if found}
 
@@ -245,8 +245,7 @@ class FolderLake:
         return self.folder / ASIDE / name_aside(key, kind)
 
     def _write_aside(self, aside: Path, facts: Facts) -> None:
-        text = facts.model_dump_json(indent=1) + "\n"
-        files.write_new(aside, [text.encode()], files.file_mode(self.folder))
+        files.write_new(aside, [facts.as_text().encode()], files.file_mode(self.folder))
         files.sync_folder(aside.parent)
 
     def _make_aside(self) -> None:

@@ -85,7 +85,8 @@ class Lake(Protocol):
     def find_all(self, prefix: str, budget: RetryBudget, unread: bool = False) -> dict[str, StoredObject]:
         """All objects whose names begin so, by one listing; `unread`, their facts are taken at their word.
 
-        Facts that fit the size of an object count then, and of one without any neither generation nor crc32c are known.
+        Facts that fit the size of an object count then, and of one without any neither generation nor crc32c are known;
+        what has an object's name and is no file is told, too.
         """
 
     def read(self, key: str, found: StoredObject, path: Path, budget: RetryBudget) -> None:
