@@ -64,7 +64,7 @@ format: $(VENV)/dev.stamp  ## format the code
 bench: $(VENV)/dev.stamp  ## measure it beside the reference; BESIDE=FOLDER, beside another checkout
 	@$(BIN)/python benchmarks/bench.py $(if $(BESIDE),--beside $(BESIDE))
 
-screenshots: $(VENV)/dev.stamp  ## take pictures of Prefect's pages into docs/images; needs chromium
+screenshots: $(VENV)/dev.stamp  ## take pictures of Prefect's pages and of a lake into docs/images; needs chromium
 	@$(BIN)/python benchmarks/screenshots.py
 
 # The image's base brings Prefect and what Prefect needs; the image adds the rest, and its own aiosqlite.

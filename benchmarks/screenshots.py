@@ -1,10 +1,10 @@
-"""Pictures of Prefect's pages into docs/images: a run, the table it leaves, and the form that asks for one.
+"""Pictures into docs/images: the page of a lake; of Prefect's pages a run, its table, and the form that asks for one.
 
     python benchmarks/screenshots.py
 
 A Prefect server, a worker and a pretend data.ny.gov of its own, all on the loopback, show what a reader will see: the
-project as it was last committed, deployed by its script, lands generated weeks, one of which lacks a day. It needs git
-and Debian's chromium, and no network.
+project as it was last committed, deployed by its script, lands generated weeks, one of which lacks a day. The lake is
+one of facts alone, in every state. It needs git and Debian's chromium, and no network.
 """
 
 import socket
@@ -23,7 +23,9 @@ import httpx
 from alone import HOST, environment
 from hourly import RIDERSHIP, ridership_week
 from mta_weekly.settings import ROOT
+from mta_weekly.upkeep.page import write_page
 from prefect_pages import ARTIFACT, FORM, INSTALL, RUN, WIDE, browser_page, find_chromium
+from showcase import show_lake
 from soda import RIDERSHIP_SET, Soda
 
 IMAGES = ROOT / "docs" / "images"
@@ -38,6 +40,8 @@ PICTURES = {  # the page, what must be on it, and how high it is, in pixels
     "artifact": (ARTIFACT, REASON, 560),
     "form": (FORM, "judge (Optional)", 1450),
 }
+LAKE = "lake"  # the picture of its page, so wide and high that it ends above the faults of the first feed
+LAKE_WIDE, LAKE_HIGH = 1100, 870
 START = 300.0  # seconds for a server to begin
 
 
@@ -61,6 +65,7 @@ def main() -> int:
                 run = land(own, api, deployment, WEEKS)
                 (table,) = api.post("artifacts/filter", json=of_run(run)).json()
             take_pictures(chromium, url, {"run": run, "artifact": table["id"], "form": deployment})
+        take_picture_of_lake(chromium)
     return 0
 
 
@@ -150,6 +155,15 @@ def take_pictures(chromium: str, url: str, ids: dict[str, str]) -> None:
             clip = {"x": MENU, "y": 0, "width": WIDE - MENU, "height": height}
             page.screenshot(path=IMAGES / f"{name}.png", clip=clip)
             print(f"docs/images/{name}.png")
+
+
+def take_picture_of_lake(chromium: str) -> None:
+    """Open the page of a lake, and write the picture of its head and first feed into IMAGES."""
+    with browser_page(chromium) as page:
+        page.set_viewport_size({"width": LAKE_WIDE, "height": LAKE_HIGH})
+        page.set_content(write_page(show_lake()))
+        page.screenshot(path=IMAGES / f"{LAKE}.png")
+        print(f"docs/images/{LAKE}.png")
 
 
 if __name__ == "__main__":

@@ -91,7 +91,11 @@ def test_how_a_folder_stands_is_said_without_an_api_or_a_home(environment: dict[
     status = ["status", "--lake", str(lake.folder)]
     whole, lacking, bad = (
         start([*status, *flags], alone, "watch.py")
-        for flags in (["--feed", "turnstile", "--since", "2024-02-11"], ["--json"], ["--since", "2999-01-01"])
+        for flags in (
+            ["--feed", "turnstile", "--since", "2024-02-11"],
+            ["--json", "--html", str(tmp_path / "lake.html")],
+            ["--since", "2999-01-01"],
+        )
     )
     ran = ended(whole)
     assert (ran.code, ran.err) == (0, "")
@@ -102,6 +106,7 @@ def test_how_a_folder_stands_is_said_without_an_api_or_a_home(environment: dict[
     assert (ran.code, ran.err) == (1, f"{lake.folder} is not as it should be: 1 lacking\n")
     (fault,) = json.loads(ran.out)["faults"]
     assert (fault["feed"], fault["state"], fault["weeks"]) == ("turnstile", "lacking", ["240210"])
+    assert "data-week=240210 data-state=lacking " in (tmp_path / "lake.html").read_text()
     ran = ended(bad)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("watch.py: since 2999-01-01: in the future, today is ")

@@ -76,6 +76,7 @@ def test_weeks_that_lack_fail_it_with_the_command_and_a_page(freshness: Freshnes
     assert state.message == f"2 lacking. {LACKING}2024-01-27 --feed turnstile --lake {place}"
     page = read_artifacts(state)["mta-freshness"]
     assert "| turnstile | 3 | 2 | 0 | 0 | 0 | 0 | 0 | 240203 | 1 day |" in page.splitlines()
+    assert "](data:image/svg+xml;base64," in page
     run = ask(lambda client: client.read_flow_run(state.state_details.flow_run_id))
     assert (run.name, run.flow_version) == ("freshness", VERSION)
 

@@ -1,40 +1,19 @@
-"""How a lake stands, in words: the lines of a report, one JSON document, the page of a run."""
+"""How a lake stands, in words: lines, one JSON document, the artifact of a run. Pure; knows no page and no file."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
 from json import dumps
 
 from rich.filesize import decimal
 
-from mta_weekly.errors import LakeFailed
 from mta_weekly.feeds.weeks import Week
-from mta_weekly.lake.objects import Lake
-from mta_weekly.options import Options
 from mta_weekly.outcomes import count_noun, count_states, escape_markdown
-from mta_weekly.upkeep.status import FAULTS, Fault, FeedStatus, LakeStatus, look_at_lake
+from mta_weekly.upkeep.picture import draw_lake
+from mta_weekly.upkeep.status import FAULTS, Fault, FeedStatus, LakeStatus
 
 COLUMNS = ("feed", "there", "lacking", "held", "suspect", "revised", "rejected", "unproved", "newest", "age")
 WORDS = {"rejected": "with rejected rows"}
 SHOWN = 10  # faults in the message of a run
 GOOD = "Nothing due is lacking, and all that is there is as it should be."
-
-
-def report_lake(
-    lake: Lake, options: Options, feed: str = "", since: date | None = None, json: bool = False, **_: object
-) -> Iterator[str]:
-    """How a lake stands, a line a feed and a line a fault; or one JSON document.
-
-    Raises:
-        LakeFailed: it cannot be read; or, when all is said, something is not as it should be.
-    """
-    status = look_at_lake(lake, options, feed, since)
-    if json:
-        yield write_json(status)
-    else:
-        yield f"lake: {options.lake}"
-        yield from list_lines(status)
-    if faults := status.list_faults():
-        raise LakeFailed(f"{options.lake} is not as it should be: {count_faults(faults)}")
 
 
 def list_lines(status: LakeStatus) -> Iterator[str]:
@@ -83,7 +62,7 @@ def write_json(status: LakeStatus) -> str:
 
 
 def write_markdown(status: LakeStatus) -> str:
-    """A table of the feeds, and below it the faults with their commands."""
+    """A table of the feeds, a picture of their weeks, and the faults with their commands."""
     lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
     for each in status.feeds:
         weeks = {name: len(named) for name, named in _sort(each).items()}
@@ -91,7 +70,8 @@ def write_markdown(status: LakeStatus) -> str:
         cells = {"feed": each.feed.name, "there": len(each.objects), **weeks, "newest": each.newest or "", "age": age}
         lines.append(f"| {' | '.join(str(cells[name]) for name in COLUMNS)} |")
     faults = status.list_faults()
-    lines += ["", "" if faults else GOOD]
+    picture = f"![A year a row, a week a square]({draw_lake(status)})" if status.feeds else ""
+    lines += ["", picture, "", "" if faults else GOOD]
     lines += [
         f"- {escape_markdown(fault.reason)}" + (f": `{fault.command}`" if fault.command else "") for fault in faults
     ]
