@@ -32,23 +32,38 @@ class TestImage:
         assert config["Labels"]["org.opencontainers.image.version"] == VERSION
         code = (
             "import json, os, pathlib, prefect; here = pathlib.Path('/opt/prefect'); (here / 'probe').write_text('x')\n"
-            "print(json.dumps([os.getuid(), prefect.__version__, sorted(map(str, here.rglob('*.py')))]))"
+            "files = [path for kind in ('py', 'jinja') for path in here.rglob(f'*.{kind}')]\n"
+            "print(json.dumps([os.getuid(), prefect.__version__, sorted(map(str, files))]))"
         )
         said = engine.containers.run(IMAGE, ["python", "-c", code], remove=True)
         user, version, files = json.loads(said.splitlines()[-1])
         assert user != 0
         assert version == re.search(r"^prefect==(\S+)", (ROOT / "prefect-requirements.txt").read_text(), re.M)[1]
         assert f"prefecthq/prefect:{version}-python3.11" in (ROOT / "Dockerfile").read_text()
-        assert files == sorted(f"/opt/prefect/{path.relative_to(ROOT)}" for path in (ROOT / "flows").rglob("*.py"))
+        ours = [path for kind in ("py", "jinja") for path in (ROOT / "flows").rglob(f"*.{kind}")]
+        assert files == sorted(f"/opt/prefect/{path.relative_to(ROOT)}" for path in ours)
 
-    def test_it_runs_the_command(self, engine: docker.DockerClient, image: object, served: Web) -> None:
+    def test_it_runs_the_command_and_reads_the_week(
+        self, engine: docker.DockerClient, image: object, served: Web
+    ) -> None:
         published = small_week()
         served.serve("/turnstile_240106.txt", Answer(published))
         load = "python flows/etl_web_to_gcs.py --year 2024 --month 1 --day 6 --lake data/lake"
-        command = ["sh", "-c", f"{load} && base64 data/lake/*/*.gz"]
+        read = "from mta_weekly.read import read_week; print(len(read_week('data/lake', 'turnstile', '240106')))"
+        command = ["sh", "-c", f'{load} && python -c "{read}" && base64 data/lake/*/*.gz']
         pretended = {"MTA_TURNSTILE_URL": served.url}
         said = engine.containers.run(IMAGE, command, environment=pretended, network_mode="host", remove=True)
-        assert gzip.decompress(base64.b64decode(said)) == expected(published)
+        rows, _, packed = said.partition(b"\n")
+        assert gzip.decompress(base64.b64decode(packed)) == expected(published)
+        assert int(rows) == published.count(b"\n") - 1
+
+    def test_what_prefect_loads_before_a_flow_loads_no_pandas(self, engine: docker.DockerClient, image: object) -> None:
+        code = (
+            "import sys, prefect, prefect.engine, prefect.plugins; prefect.plugins.load_prefect_collections()\n"
+            "print(sorted({'prefect_gcp', 'pandas', 'gcsfs'} & sys.modules.keys()))"
+        )
+        said = engine.containers.run(IMAGE, ["python", "-c", code], remove=True)
+        assert said.split() == [b"['prefect_gcp']"]
 
     def test_no_broken_one_is_built(self, engine: docker.DockerClient, image: object, tmp_path: Path) -> None:
         context = copy_of_project(tmp_path)
