@@ -134,8 +134,7 @@ def watch_parser() -> argparse.ArgumentParser:
         "nor what is held of a week that the lake lacks.",
         epilog="Exit code 0: all is listed, or removed. 1: the lake failed, or something stays. 2: bad arguments.",
     )
-    tidy.add_argument("--lake", metavar="WHERE", help=f"{LAKE}; default: {DEFAULT_LAKE}")
-    tidy.add_argument("--feed", choices=list(FEEDS), default="", help="default: all of them")
+    _add_lake(tidy, "all of them")
     tidy.add_argument("--yes", action="store_true", help="remove what is listed")
     status = commands.add_parser(
         "status",
@@ -146,8 +145,7 @@ def watch_parser() -> argparse.ArgumentParser:
         epilog="Exit code 0: nothing due is lacking, and all that is there is as it should be. 1: something is not, or "
         "the lake failed. 2: bad arguments.",
     )
-    status.add_argument("--lake", metavar="WHERE", help=f"{LAKE}; default: {DEFAULT_LAKE}")
-    status.add_argument("--feed", choices=list(FEEDS), default="", help="default: those that the lake has weeks of")
+    _add_lake(status, "those that the lake has weeks of")
     status.add_argument(
         "--since", type=_day, metavar="DATE", help="what is due from here on; default: from the feed's first week there"
     )
@@ -165,13 +163,18 @@ def watch_parser() -> argparse.ArgumentParser:
         epilog="Exit code 0: all that is there is what its facts and its name say. 1: something is not, or the lake "
         "failed. 2: bad arguments.",
     )
-    verify.add_argument("--lake", metavar="WHERE", help=f"{LAKE}; default: {DEFAULT_LAKE}")
-    verify.add_argument("--feed", choices=list(FEEDS), default="", help="default: all of them")
+    _add_lake(verify, "all of them")
     verify.add_argument("--since", type=_day, metavar="DATE", help="weeks from here on; default: all of them")
     verify.add_argument(
         "--concurrency", type=_at_least(1), default=2, metavar="N", help="files read at once, default %(default)s"
     )
     return parser
+
+
+def _add_lake(command: argparse.ArgumentParser, feeds: str) -> None:
+    """The flags that say which lake is looked after, and which feeds of it: without one, `feeds` says."""
+    command.add_argument("--lake", metavar="WHERE", help=f"{LAKE}; default: {DEFAULT_LAKE}")
+    command.add_argument("--feed", choices=list(FEEDS), default="", help=f"default: {feeds}")
 
 
 def _add_how(how: Any, lake: str, concurrency: str, dry_run: str) -> None:
