@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-faults test-containers lint format bench screenshots requirements clean
+.PHONY: help setup demo test test-unit test-faults test-containers lint format bench screenshots adf requirements clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -66,6 +66,9 @@ bench: $(VENV)/dev.stamp  ## measure it beside the reference; BESIDE=FOLDER, bes
 
 screenshots: $(VENV)/dev.stamp  ## take pictures of Prefect's pages and of a lake into docs/images; needs chromium
 	@$(BIN)/python benchmarks/screenshots.py
+
+adf: | $(VENV)/bin/python  ## join the Data Factory resources to arm_template.json, which az deploys
+	@$(BIN)/python deployments/azure_data_factory/build_template.py
 
 # The image's base brings Prefect and what Prefect needs; the image adds the rest, and its own aiosqlite.
 PIN := UV_CUSTOM_COMPILE_COMMAND="make requirements" ../$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11
