@@ -61,7 +61,7 @@ def test_every_contract_is_broken_once() -> None:
 
 
 def test_what_must_not_be_known_is_named_whole() -> None:
-    files = [*FLOWS.glob("*.py"), *(ROOT / "blocks").glob("*.py"), *(ROOT / "deployments").glob("*.py")]
+    files = [*FLOWS.glob("*.py"), *(ROOT / "blocks").glob("*.py"), *(ROOT / "deployments").rglob("*.py")]
     files += (ROOT / "benchmarks").glob("*.py")
     assert sorted(CONTRACTS["entry-points"]["forbidden_modules"]) == sorted(path.stem for path in files)
 
