@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from mta_weekly import files
 from mta_weekly.errors import BadArgument
 
-VERSION = "0.11.0"
+VERSION = "0.12.0"
 DAY = 86_400.0  # seconds; no wait for a source is longer
 LONGEST = 30 * DAY  # nor one for a part of a backfill
 ADDRESS = re.compile(
