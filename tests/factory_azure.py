@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT, small_week
+from build_template import HERE
+from conftest import small_week
 from factory_copy import Lake, Stores
 from factory_runs import Factory, Run
 from hourly import RIDERSHIP, ridership_week
@@ -17,7 +18,6 @@ from socrata_weeks import LIVE
 from soda import Soda
 from web import Answer, Web
 
-RESOURCES = ROOT / "deployments" / "azure_data_factory"
 NOW = "2026-11-28T14:00:00.0000000Z"  # Saturday, 9 in the morning in New York
 WEEK, SEPTEMBER = {"year": 2024, "month": 1, "day": 6}, {"year": 2026, "month": 9, "day": 12}
 HALF = small_week()[: small_week().index(b"\n", len(small_week()) // 2) + 1]
@@ -59,7 +59,7 @@ def azure(web: Web, tmp_path: Path) -> Iterator[Azure]:
             "https://data.ny.gov/": f"{site.url}/",
         }
         lake = Lake(tmp_path / "lake")
-        yield Azure(Factory(RESOURCES, Stores(lake, hosts), NOW), lake, web, site)
+        yield Azure(Factory(HERE, Stores(lake, hosts), NOW), lake, web, site)
 
 
 def as_the_code_has_it(content: bytes) -> bytes:

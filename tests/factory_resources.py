@@ -7,17 +7,16 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from conftest import ROOT
+from build_template import HERE
 from factory_expressions import Values, evaluate_all, list_expressions
 
-FACTORY = ROOT / "deployments" / "azure_data_factory"
 NEW_YORK = ZoneInfo("America/New_York")
 
 
 @cache
 def properties(name: str) -> dict[str, Any]:
     """What a resource is, by its name."""
-    (path,) = FACTORY.glob(f"*/{name}.json")
+    (path,) = HERE.glob(f"*/{name}.json")
     found: dict[str, Any] = json.loads(path.read_text())["properties"]
     return found
 

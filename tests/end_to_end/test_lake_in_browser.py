@@ -13,9 +13,11 @@ from alone import environment
 from mta_weekly.upkeep.page import write_page
 from mta_weekly.upkeep.report import write_markdown
 from mta_weekly.upkeep.squares import POSITIONS, WORDS, draw_sign, sort_weeks
-from prefect_pages import ARTIFACT, HIGH, INSTALL, WIDE, browser_page, find_chromium
+from prefect_pages import ARTIFACT, HIGH, WIDE
 from screenshots import prefect_server
 from showcase import show_lake
+
+pytest_plugins = ["chromium"]
 
 PHONE, DESK = 390, 1400  # pixels
 LEGIBLE = 12  # pixels of a square's side
@@ -45,15 +47,6 @@ GREYS = """async source => {
     const data = canvas.getImageData(0, 0, 12, 12).data
     return Array.from({length: 144}, (_, n) => 0.213 * data[4 * n] + 0.715 * data[4 * n + 1] + 0.072 * data[4 * n + 2])
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Page]:
-    chromium = find_chromium()
-    if not chromium:
-        pytest.skip(f"Chromium is not installed: {INSTALL}")
-    with browser_page(chromium) as page:
-        yield page
 
 
 @pytest.fixture

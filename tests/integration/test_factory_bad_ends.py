@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from build_template import HERE
 from conftest import FILE, small_week
-from factory_azure import HALF, RESOURCES, SEPTEMBER, WEEK, Azure
+from factory_azure import HALF, SEPTEMBER, WEEK, Azure
 from factory_text import NotSupported
 from hourly import RIDERSHIP
 from socrata_weeks import LIVE
@@ -136,7 +137,7 @@ def test_a_range_that_cannot_be_loaded_is_refused(given: dict[str, Any], said: s
     ],
 )  # fmt: skip
 def test_what_is_not_known_is_no_guess(resource: str, old: str, new: str, azure: Azure, tmp_path: Path) -> None:
-    shutil.copytree(RESOURCES, tmp_path / "resources")
+    shutil.copytree(HERE, tmp_path / "resources")
     path = tmp_path / "resources" / resource
     text = path.read_text()
     assert old in text

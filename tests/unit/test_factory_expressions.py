@@ -1,11 +1,10 @@
 """What stands in for Data Factory's evaluator says what Microsoft's documentation says, and refuses what is wrong."""
 
-import json
 from typing import Any
 
 import pytest
 
-from conftest import ROOT
+from build_template import HERE, read_resources
 from factory_expressions import (
     NOW,
     ExpressionFault,
@@ -173,8 +172,7 @@ def test_the_framework_evaluates_by_it() -> None:
 
 
 def test_every_expression_of_the_resources_is_of_the_language() -> None:
-    texts = [path.read_text() for path in (ROOT / "deployments" / "azure_data_factory").glob("*/*.json")]
-    found = [text for each in texts for _, text in list_expressions(json.loads(each))]
+    found = [text for _, text in list_expressions(read_resources(HERE))]
     assert len(found) > 50
     for text in found:
         build(text)

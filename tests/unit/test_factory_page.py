@@ -2,19 +2,16 @@
 
 import json
 import re
-from typing import Any
 
 import pytest
 
+from build_template import HERE, read_resources
 from conftest import ROOT
+from factory_resources import activities, properties
 from papers import PAGES
 
 PAGE = PAGES["docs/code-or-low-code.md"]
 PICTURE = (ROOT / "docs/images/code-or-low-code.svg").read_text()
-PIPELINES = {
-    path.stem: json.loads(path.read_text())
-    for path in (ROOT / "deployments/azure_data_factory/pipeline").glob("*.json")
-}
 # Which activities run inside another, and how often: of a Saturday, where each check passes.
 WAYS = {
     "choose_days": ("ifTrueActivities", 1),
@@ -27,22 +24,14 @@ WAYS = {
 
 def count_runs(pipeline: str) -> int:
     """The activity runs of one run of a pipeline, without those of the pipelines that it starts."""
-    activities = PIPELINES[pipeline]["properties"]["activities"]
-    ways = [(each["typeProperties"], *WAYS.get(each["name"], ("", 0))) for each in activities]
-    return len(activities) + sum(times * len(inner.get(branch, [])) for inner, branch, times in ways)
-
-
-def list_names(part: Any) -> set[str]:
-    """The names of all activities, inner ones too."""
-    if isinstance(part, dict):
-        own = {part["name"]} if "dependsOn" in part else set()
-        return own.union(*map(list_names, part.values()))
-    return set().union(*map(list_names, part)) if isinstance(part, list) else set()
+    outer = properties(pipeline)["activities"]
+    ways = [(each["typeProperties"], *WAYS.get(each["name"], ("", 0))) for each in outer]
+    return len(outer) + sum(times * len(inner.get(branch, [])) for inner, branch, times in ways)
 
 
 @pytest.mark.parametrize("pipeline", ["pl_week_turnstile", "pl_week_ridership"])
 def test_the_picture_names_every_activity(pipeline: str) -> None:
-    names = list_names(PIPELINES[pipeline])
+    names = activities(pipeline).keys()
     assert len(names) >= 10
     assert {name for name in names if not re.search(rf"\b{name}\b", PICTURE)} == set()
 
@@ -64,4 +53,5 @@ def test_the_sentences_are_those_of_the_pipelines() -> None:
     cells = [row.split(" | ")[2] for row in section.partition("\n## ")[0].splitlines() if row.count(" | ") == 2]
     quoted = [part.strip() for cell in cells for words in re.findall(r"`([^`]+)`", cell) for part in words.split("...")]
     assert len(quoted) >= 15
-    assert [words for words in quoted if words not in json.dumps(PIPELINES)] == []
+    pipelines = json.dumps([each for place, each in read_resources(HERE).items() if place.startswith("pipeline/")])
+    assert [words for words in quoted if words not in pipelines] == []
