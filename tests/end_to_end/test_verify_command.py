@@ -105,10 +105,13 @@ def test_one_that_is_killed_and_two_at_once_lose_nothing(
         time.sleep(draw.uniform(0.5, 1.5))
         process.kill()
         process.communicate()
-    both = [start(verify, alone, "watch.py") for _ in range(2)]
-    for ran in map(ended, both):
-        assert (ran.code, ran.err) == (0, ""), ran
+    left = [f"removed the work files of a dead run: {each.name}" for each in (tmp_path / "spool").glob("mta-etl-run-*")]
+    both = [ended(each) for each in [start(verify, alone, "watch.py") for _ in range(2)]]
+    for ran in both:
+        assert ran.code == 0, ran
         assert ": all sound" in ran.out.splitlines()[-1]
+    said = [line for ran in both for line in ran.err.splitlines()]
+    assert [line.partition(" INFO    ")[2] for line in said] == left, "one of them says what the last to be killed left"
     after = {key: found.facts for key, found in stands.lake.find_all("turnstile/", budget()).items()}
     assert {key: stands.read(key) for key in after} == files
     assert not list((tmp_path / "spool").glob("mta-etl-run-*"))
