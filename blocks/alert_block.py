@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from typing import Any, Literal
 from uuid import UUID
 
+import script_steps  # first: it looks at what Prefect needs to load, and lets the others be found
+
+# isort: split
 import httpx
 from apprise import Apprise, NotifyFormat
 from prefect.blocks.abstract import NotificationBlock, NotificationError
@@ -22,9 +25,6 @@ from prefect.blocks.notifications import CustomWebhookNotificationBlock, Microso
 from prefect.client.orchestration import ServerType, get_client
 from pydantic.v1 import SecretStr
 
-import script_steps  # lets the others be found
-
-# isort: split
 from alert_rules import ALERTS, put_automations, put_policies
 from mta_weekly.errors import BadArgument, EtlError
 from mta_weekly.orchestration.run_tags import ALERT_TAG, FRESHNESS_TAG

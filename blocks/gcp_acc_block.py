@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import script_steps  # first: it looks at what Prefect needs to load, and lets the others be found
+
+# isort: split
 from google.auth.exceptions import GoogleAuthError
 from prefect_gcp import GcpCredentials
 
-import script_steps  # lets the others be found
-
-# isort: split
 from mta_weekly.errors import EtlError
+from mta_weekly.secrets import keep_key_secret
 
 DEFAULT_NAME = "blk-gcp-svc-acc"
 LARGEST = 64 * 1024  # bytes; a key has 2.4 KB
@@ -82,6 +83,7 @@ def read_key(file: str) -> dict[str, Any]:
         raise EtlError(f"key file {path}: not whole, it has no {' and no '.join(missing)}; {where}")
     if not re.fullmatch(r"[\w.+-]+@[\w.-]+", key["client_email"]) or not re.fullmatch(r"[\w.:-]*", _project(key)):
         raise EtlError(f"key file {path}: its client_email or project_id is none; {where}")
+    keep_key_secret(key["private_key"])
     return dict(key)
 
 

@@ -11,6 +11,9 @@ import json
 import re
 from collections.abc import Sequence
 
+import script_steps  # first: it looks at what Prefect needs to load, and lets the others be found
+
+# isort: split
 from google.auth.exceptions import GoogleAuthError
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
@@ -18,12 +21,10 @@ from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 from pydantic.v1 import ValidationError
 
-import script_steps  # lets the others be found
-
-# isort: split
 from gcp_acc_block import DEFAULT_NAME as DEFAULT_ACCOUNT
 from mta_weekly.errors import EtlError, LakeFailed
 from mta_weekly.lake.gcs import BucketLake
+from mta_weekly.lake.gcs_transport import Limits, limit_client
 from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import read_settings
@@ -97,8 +98,10 @@ def steps(options: argparse.Namespace) -> list[script_steps.Step]:
         await block.save(name, overwrite=True)
 
     async def check() -> str:
-        lake = BucketLake((await credentials(account)).get_cloud_storage_client(), bucket)
-        if lacking := lake.lacks(RetryBudget.of(read_settings(), bucket)):
+        settings = read_settings()
+        client = (await credentials(account)).get_cloud_storage_client()
+        lake = BucketLake(limit_client(client, Limits.of(settings)), bucket)
+        if lacking := lake.lacks(RetryBudget.of(settings, bucket)):
             raise LakeFailed(
                 f"gs://{bucket}: gcp-credentials/{account} lacks {', '.join(lacking)}; give its account the role "
                 "Storage Object User (roles/storage.objectUser) on the bucket"

@@ -10,12 +10,12 @@ import argparse
 import re
 from collections.abc import Sequence
 
+import script_steps  # first: it looks at what Prefect needs to load, and lets the others be found
+
+# isort: split
 from prefect.filesystems import GitHub
 from pydantic.v1 import SecretStr
 
-import script_steps  # lets the others be found
-
-# isort: split
 from mta_weekly.errors import BadArgument
 
 

@@ -13,9 +13,20 @@ import sys
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flows"))  # where the package and the flows are
+
+from mta_weekly.command.flags import BAD_ARGUMENT, INTERRUPTED, LANDED, NOT_LANDED, OneLineParser
+from mta_weekly.environment import check_authorities, keep_environment_secret
+from mta_weekly.errors import BadArgument, EtlError, to_one_line
+
+try:
+    check_authorities()  # Prefect reads them while it loads
+except BadArgument as error:
+    print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+    sys.exit(BAD_ARGUMENT)
 
 import httpx
 from prefect._internal.compatibility.deprecated import PrefectDeprecationWarning
@@ -24,12 +35,12 @@ from prefect.settings import PREFECT_API_URL
 from pydantic.v1 import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from mta_weekly.command.flags import BAD_ARGUMENT, INTERRUPTED, LANDED, NOT_LANDED, OneLineParser
-from mta_weekly.errors import BadArgument, EtlError, to_one_line
-from mta_weekly.orchestration.prefect_api import prepare_prefect
+from mta_weekly.backfill_parts import is_plain_name
+from mta_weekly.lake.objects import BLOCK_NAME
+from mta_weekly.orchestration.prefect_api import NO_ADDRESS, keep_prefect_secrets, prepare_prefect
+from mta_weekly.secrets import clean, keep_address_secret, keep_secret, mask, show_error
 
 DONE, FAILED = LANDED, NOT_LANDED  # exit codes
-NO_NAME = re.compile(r"[/%&<>?#\\'\"`$]|^\.{1,2}$")  # Prefect forbids some; others it would read as part of an address
 # What gives a secret away wherever it stands: keys, tokens of GitHub and Prefect, and user:password@ in an address.
 SECRET_VALUE = re.compile(r"PRIVATE KEY|private_key|\bBearer |\bgh[pousr]_|github_pat_|\bpnu_|\bpnb_|://\S*@")
 LONGEST_DETAIL = 200  # characters of an API's own words
@@ -66,6 +77,11 @@ def run(
     arguments: Sequence[str] | None = None,
 ) -> int:
     """Do a script's steps, or with --dry-run say them; return the exit code: 0 done, 1 failed, 2 a bad flag."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as on stderr: a name that cannot be shown ends nothing
+    keep_environment_secret()
+    keep_prefect_secrets()
+    sys.excepthook = show_error
     options = the_parser.parse_args(arguments)
     for chatty in ("urllib3", "google.auth"):
         logging.getLogger(chatty).setLevel(logging.ERROR)  # what went wrong in the end is said here, in one line
@@ -113,7 +129,7 @@ async def _do(steps: Sequence[Step]) -> None:
 
 def _say(line: str) -> None:
     try:
-        print(line, flush=True)
+        print(mask(line), flush=True)
     except BrokenPipeError:  # nobody reads any more, and the steps that are left must still be done
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -123,13 +139,13 @@ def _said(error: Exception) -> str:
     if isinstance(error, EtlError):
         return to_one_line(error)
     if isinstance(error, httpx.InvalidURL):
-        return "PREFECT_API_URL is no address such as http://127.0.0.1:4200/api"  # and may hold a password
+        return NO_ADDRESS
     if isinstance(error, SQLAlchemyError):
         return (
             f"Prefect's own database in PREFECT_HOME cannot be used ({type(error).__name__}); mend it, or name a server"
         )
     if isinstance(error, httpx.HTTPError) and not isinstance(error, PrefectHTTPStatusError):
-        return f"the Prefect API failed ({to_one_line(error)}); try again"
+        return f"the Prefect API failed ({to_one_line(error, LONGEST_DETAIL)}); try again"
     if not isinstance(error, PrefectHTTPStatusError):
         return f"the Prefect API's answer is not Prefect's ({type(error).__name__}); look at PREFECT_API_URL"
     try:
@@ -138,20 +154,21 @@ def _said(error: Exception) -> str:
         detail = ""
     shown = isinstance(detail, str) and bool(detail) and not re.search(r"\{|://", detail)
     shown = shown and not SECRET_VALUE.search(detail)
-    words = f": {to_one_line(detail)[:LONGEST_DETAIL]}" if shown else ""
-    return f"the Prefect API refused it with {error.response.status_code} {error.response.reason_phrase}{words}"
+    words = f": {to_one_line(detail, LONGEST_DETAIL)}" if shown else ""
+    phrase = clean(error.response.reason_phrase, LONGEST_DETAIL)
+    return f"the Prefect API refused it with {error.response.status_code} {phrase}{words}"
 
 
 def block_name(text: str) -> str:
     """A name Prefect takes for a block."""
-    if not re.fullmatch(r"[a-z0-9-]+", text):
+    if not BLOCK_NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no block's name: lowercase letters, digits and dashes only")
     return text
 
 
 def plain_name(text: str) -> str:
     """A name Prefect takes for a work pool, a queue, a deployment or a tag, and that an address holds as it is."""
-    if not text or text != text.strip() or NO_NAME.search(text) or not text.isprintable():
+    if not is_plain_name(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no name: it is empty, or has one of / % & < > ? # \\ ' \" ` $")
     return text
 
@@ -173,8 +190,10 @@ def home(path: str) -> str:
     """The same path with `~` for what it stands for.
 
     Raises:
-        BadArgument: there is no such home folder.
+        BadArgument: there is no such home folder, or no path is written so.
     """
+    if "\0" in path:
+        raise BadArgument(f"{path!r}: there is no such path.")
     try:
         return str(Path(path).expanduser()) if path.startswith("~") else path
     except RuntimeError:
@@ -189,4 +208,5 @@ def secret_of(variable: str, flag: str = "--token-env") -> str:
     """
     if not (value := os.environ.get(variable, "").strip()):
         raise BadArgument(f"{flag}: the variable it names is not set, or empty; put the secret there.")
+    (keep_address_secret if "://" in value else keep_secret)(value)
     return value

@@ -6,7 +6,6 @@ from typing import Any
 from croniter import CroniterBadDateError, croniter
 from prefect.client.schemas.schedules import CronSchedule
 
-import script_steps
 from deployed_flows import MOST_WEEKS
 from mta_weekly.errors import BadArgument
 from mta_weekly.lake.objects import BLOCK, check_name
@@ -49,11 +48,6 @@ def parameters(options: argparse.Namespace) -> dict[str, Any]:
     check_name(options.lake)
     if not options.lake.startswith((BLOCK, "/")):
         raise BadArgument(f"--lake {options.lake}: give {BLOCK}NAME, or a folder from the root where the runs happen.")
-    if options.lake.startswith(BLOCK):
-        try:
-            script_steps.block_name(options.lake.removeprefix(BLOCK))
-        except argparse.ArgumentTypeError as error:
-            raise BadArgument(f"--lake: {error}.") from None
     if not 1 <= options.catch_up <= MOST_WEEKS:
         raise BadArgument(f"--catch-up {options.catch_up}: must be 1 (the newest week alone) to {MOST_WEEKS}.")
     refresh = {"refresh": True} if options.refresh else {}

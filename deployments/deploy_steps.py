@@ -15,6 +15,9 @@ from uuid import UUID
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "blocks"))  # and by `script` flows/
 
+import script_steps  # first: it looks at what Prefect needs to load, and lets the others be found
+
+# isort: split
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import DEFAULT_AGENT_WORK_POOL_NAME, WorkPool
@@ -22,9 +25,6 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
-import script_steps  # lets the others be found
-
-# isort: split
 from deploy_flags import CATCH_UP, NEW_YORK, NO, SATURDAY_AT_NINE, SATURDAY_AT_NOON, parameters, read_schedule
 from deployed_flows import OURS, WATCH, Code
 from mta_weekly.errors import BadArgument, EtlError

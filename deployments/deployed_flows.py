@@ -14,6 +14,7 @@ from etl_web_to_gcs import main_flow
 from mta_weekly.feeds.catalog import AUTO, CHOICES, FEEDS
 from mta_weekly.feeds.plans import LONGEST_WHY
 from mta_weekly.feeds.weeks import LAST_DAY
+from mta_weekly.options import MOST
 from mta_weekly.settings import LONGEST
 from watch import freshness_flow
 
@@ -22,9 +23,9 @@ LIMITS: dict[str, dict[str, Any]] = {  # by parameter, in the words of JSON Sche
     "year": {"minimum": 0, "maximum": LAST_DAY.year},
     "month": {"minimum": 0, "maximum": 12},
     "day": {"minimum": 0, "maximum": 31},
-    "concurrency": {"minimum": 1},
+    "concurrency": {"minimum": 1, "maximum": MOST},
     "catch_up": {"minimum": 1, "maximum": MOST_WEEKS},
-    "allow_bad_rows": {"minimum": 0},
+    "allow_bad_rows": {"minimum": 0, "maximum": MOST},
     "accept": {"maxLength": LONGEST_WHY},
     "part_timeout": {"minimum": 0, "maximum": LONGEST},  # and not 0: the API takes draft 4, which has no such number
 }

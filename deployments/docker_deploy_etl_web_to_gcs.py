@@ -12,11 +12,11 @@ the weekly flow without a schedule, and the backfill, which waits in pool Q for 
 import argparse
 from collections.abc import Sequence
 
-from prefect.client.orchestration import PrefectClient, get_client
-
-import deploy_steps  # lets the others be found
+import deploy_steps  # first: it looks at what Prefect needs to load, and lets the others be found
 
 # isort: split
+from prefect.client.orchestration import PrefectClient, get_client
+
 import script_steps
 from backfill import backfill_flow
 from deployed_flows import Code

@@ -23,19 +23,20 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import deploy_steps  # first: it looks at what Prefect needs to load, and lets the others be found
+
+# isort: split
 import prefect
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.runner.storage import GitRepository
 
-import deploy_steps  # lets the others be found
-
-# isort: split
 import script_steps
 from deployed_flows import WATCH, Code
 from github_block import reference, repository
 from mta_weekly.errors import BadArgument, EtlError, to_one_line
 from mta_weekly.lake.objects import BLOCK
+from mta_weekly.secrets import keep_secret
 
 # What git reads: no waiting for somebody to type a login, nor longer than 60 s for a server that sends nothing.
 GIT = {"GIT_TERMINAL_PROMPT": "0", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
@@ -170,7 +171,7 @@ async def fetch(
             await repository.pull_code()
         except RuntimeError as error:
             raise EtlError(
-                f"{address}: cannot be cloned ({to_one_line(error)}); look at the address, --reference and, of a "
+                f"{address}: cannot be cloned ({to_one_line(error, 200)}); look at the address, --reference and, of a "
                 "private repository, --token_block"
             ) from None
         return {code.name: load(repository.destination, folder, code, address) for code in wanted}
@@ -189,14 +190,14 @@ def load(clone: Path, folder: PurePosixPath, wanted: Code, address: str) -> Code
     command = [sys.executable, "-c", LOAD, entrypoint]
     older = ", or, of a version without this flow, --freshness-cron no" if wanted is WATCH else ""
     try:
-        ran = subprocess.run(  # noqa: S603 - the code that is to be deployed
+        ran = subprocess.run(  # noqa: S603 - the code that is to be deployed  # nosec B603
             command, cwd=clone, capture_output=True, text=True, timeout=LOAD_TIMEOUT, check=True
         )
         code = Code(**json.loads(ran.stdout.splitlines()[-1]), entrypoint=wanted.entrypoint)
     except (subprocess.SubprocessError, ValueError, IndexError, TypeError) as error:
         last = [*(getattr(error, "stderr", None) or "nothing is said").strip().splitlines()][-1]
         raise EtlError(
-            f"{address}: {entrypoint} cannot be loaded from there ({to_one_line(last)[:200]}); look at "
+            f"{address}: {entrypoint} cannot be loaded from there ({to_one_line(last, 200)}); look at "
             f"--github_path and --reference{older}"
         ) from None
     if code.name != wanted.name:
@@ -215,6 +216,7 @@ async def git(client: PrefectClient, options: argparse.Namespace) -> GitReposito
         make = "a Secret block with the token, in the server's pages under Blocks"
         await deploy_steps.block(client, "secret", options.token_block, make)
         token = {"access_token": await Secret.load(options.token_block)}
+        keep_secret(str(token["access_token"].get()))
     return GitRepository(options.repository, credentials=token, branch=options.reference)
 
 

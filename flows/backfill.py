@@ -25,8 +25,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed, State
 
-from etl_web_to_gcs import main_flow
-from mta_weekly.backfill_parts import Part, count_parts, cut_weeks
+from mta_weekly.backfill_parts import Part, check_shared, count_parts, cut_weeks, name_deployment
 from mta_weekly.command import progress
 from mta_weekly.errors import BadArgument, EtlError
 from mta_weekly.feeds.catalog import AUTO, Feed, FeedSequence, feed_named
@@ -34,7 +33,7 @@ from mta_weekly.feeds.plans import PeriodRequest, Plan, plan_weeks
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.lake.facts import Facts
 from mta_weekly.lake.objects import BLOCK, Lake
-from mta_weekly.options import Options
+from mta_weekly.options import Options, check_options
 from mta_weekly.orchestration.deployment_runs import await_runs, describe_state, find_key, read_deployment, start_run
 from mta_weekly.orchestration.lake_blocks import open_lake, which_lake
 from mta_weekly.orchestration.prefect_api import NO_SERVER, ask_api, log_to_api, prepare_prefect, translate_faults
@@ -93,10 +92,7 @@ def backfill_flow(
             return Completed(message="dry run, nothing started")
         if not 0 < part_timeout <= LONGEST:  # neither holds for nan
             raise BadArgument(f"part_timeout {part_timeout}: must be more than 0 and up to {LONGEST} seconds.")
-        if concurrency < 1 or allow_bad_rows < 0:
-            raise BadArgument(
-                f"concurrency {concurrency}, allow_bad_rows {allow_bad_rows}: must be 1 or more, and 0 or more."
-            )
+        check_options(concurrency, allow_bad_rows)
         if not PREFECT_API_URL.value():
             raise EtlError(NO_SERVER)
         parts = _Parts.of(start, end, deployment, by, feed, lake)
@@ -157,9 +153,7 @@ class _Parts:
     def of(cls, start: date, end: date, deployment: str, by: str, feed: str, lake: str | None) -> "_Parts":
         settings, the_feed = read_settings(), feed_named(feed)
         plan = plan_weeks(PeriodRequest(start=start, end=end), the_feed, new_york_today())
-        name = deployment if "/" in deployment else f"{main_flow.name}/{deployment}"
-        if not name.startswith(f"{main_flow.name}/"):
-            raise BadArgument(f"deployment {name!r}: must be one of the flow {main_flow.name!r}.")
+        name = name_deployment(deployment)
         weekly = read_deployment(name)
         named = lake or weekly.parameters.get("lake")
         if not named:
@@ -167,10 +161,9 @@ class _Parts:
                 f"deployment {name!r} has no lake among its parameters, so nobody here can tell where its runs land; "
                 "give one (--lake), or deploy it with one."
             )
-        if not named.startswith((BLOCK, "/")):
-            raise BadArgument(f"lake {named}: give {BLOCK}NAME, or a folder from the root that all machines share.")
+        check_shared(named)
         where = which_lake(named, settings)
-        return cls(settings, the_feed, plan, cut_weeks(plan.weeks, by), weekly, where, open_lake(where))
+        return cls(settings, the_feed, plan, cut_weeks(plan.weeks, by), weekly, where, open_lake(where, settings))
 
     @property
     def newest_feed(self) -> str:

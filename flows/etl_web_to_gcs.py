@@ -115,7 +115,7 @@ def etl_web_to_local(weeks: list[str], feed: str, lake: str, options: Options) -
     named, outcomes = feed_named(feed), list[Outcome]()
     feeds = {week: named.feed_of(week) for week in map(Week.named, weeks)}
     try:
-        target = open_lake(lake)
+        target = open_lake(lake, options.settings)
         if lake.startswith(BLOCK):
             log.info("%s", target)  # which bucket the block speaks of
         client = open_sources(options.settings, options.hosts, *feeds.values())

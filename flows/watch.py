@@ -49,7 +49,7 @@ def tidy(lake: str | None = None, feed: str = "", yes: bool = False, **_: object
     settings = read_settings()
     where = which_lake(lake, settings)
     yield f"lake: {where}"
-    target, budget = open_lake(where), RetryBudget.of(settings, where)
+    target, budget = open_lake(where, settings), RetryBudget.of(settings, where)
     feeds, spool = ([FEEDS[feed]], None) if feed else ([*FEEDS.values()], settings.spool)
     listed = kept = 0
     for litter in list_litter(target, feeds, spool, datetime.now(UTC), budget):
@@ -70,7 +70,7 @@ def report(command: str, lake: str | None = None, **asked: Any) -> Iterator[str]
     """
     settings = read_settings()
     where = which_lake(lake, settings)
-    yield from REPORTS[command](open_lake(where), Options(settings, new_york_today(), where), **asked)
+    yield from REPORTS[command](open_lake(where, settings), Options(settings, new_york_today(), where), **asked)
 
 
 def _name_run() -> str:
@@ -111,7 +111,7 @@ def freshness_flow(lake: str | None = None, feed: str = "", since: date | None =
 def _look(lake: str | None, feed: str, since: date | None) -> LakeStatus:
     settings = read_settings()
     where = which_lake(lake, settings)
-    return look_at_lake(open_lake(where), Options(settings, new_york_today(), where), feed, since)
+    return look_at_lake(open_lake(where, settings), Options(settings, new_york_today(), where), feed, since)
 
 
 def _is_lake(found: LakeStatus, named: str | None) -> bool:

@@ -50,6 +50,7 @@ os.environ.setdefault("HOME_OF_THE_TESTS", _home.name)  # that of the first proc
 gc.disable()  # what loads until all tests are collected stays
 
 from gcs import Gcs  # noqa: E402
+from mta_weekly import secrets as told  # noqa: E402
 from tries import pytest_terminal_summary  # noqa: E402, F401 - a hook
 from web import Answer, Web  # noqa: E402
 from weeks import make_week  # noqa: E402
@@ -124,6 +125,8 @@ def only_our_code(request: pytest.FixtureRequest) -> Iterator[None]:
     _in_unit_test = UNIT in request.path.parents
     yield
     _in_unit_test = False
+    for parts in told._parts.values():  # what one test has told is no secret to the next one
+        parts.clear()
     assert not (_units_alone and "prefect" in sys.modules), "a unit test's module, or what it imports, loads Prefect"
 
 

@@ -1,17 +1,51 @@
 """The parts of a backfill: a range cut into months or years, and what became of each. Knows no Prefect."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
 from rich.filesize import decimal
 
+from mta_weekly.errors import BadArgument
 from mta_weekly.feeds.weeks import Week
+from mta_weekly.lake.objects import BLOCK, SHOWN
 from mta_weekly.outcomes import count_noun, count_states
 
+WEEKLY_FLOW = "MTA Batch flow"
+NO_NAME = re.compile(r"[/%&<>?#\\'\"`$]|^\.{1,2}$")  # Prefect forbids some; others it would read as part of an address
 NAMES = {"month": "%Y-%m", "year": "%Y"}  # how a range can be cut, and what its parts are called
 STATES = ("landed", "there before", "failed", "suspect", "outside", "not due")
 OF_WEEKS = ("suspect", "outside", "not due")  # those of a week by itself
+
+
+def is_plain_name(text: str) -> bool:
+    """Whether Prefect takes it for the name of a deployment or a pool, and an address holds it as it is."""
+    return text == text.strip() != "" and text.isprintable() and not NO_NAME.search(text)
+
+
+def name_deployment(named: str) -> str:
+    """The full name of a deployment of the weekly flow, which may be left out.
+
+    Raises:
+        BadArgument: it is of another flow, or no name.
+    """
+    flow, _, name = named.rpartition("/")
+    if flow not in ("", WEEKLY_FLOW):
+        raise BadArgument(f"deployment {named[:SHOWN]!r}: must be one of the flow {WEEKLY_FLOW!r}.")
+    if not is_plain_name(name):
+        raise BadArgument(f"deployment {named[:SHOWN]!r}: is no name; see 'prefect deployment ls'.")
+    return f"{WEEKLY_FLOW}/{name}"
+
+
+def check_shared(lake: str) -> None:
+    """Refuse a lake that may be another one on each machine.
+
+    Raises:
+        BadArgument: it is a folder, and not from the root.
+    """
+    if not lake.startswith((BLOCK, "/")):
+        raise BadArgument(f"lake {lake!r}: give {BLOCK}NAME, or a folder from the root that all machines share.")
 
 
 @dataclass(frozen=True)

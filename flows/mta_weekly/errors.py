@@ -3,17 +3,21 @@
 An expected fault ends a week or a run with its message and no traceback; anything else is a bug and shows one.
 """
 
-import re
+import sys
+
+from mta_weekly.secrets import clean, mask
 
 
-def to_one_line(error: object) -> str:
-    """An error of somebody else in one line, without the user name and password of an address."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return re.sub(r"//[^/@\s]+@", "//", text)
+def to_one_line(error: object, most: int = sys.maxsize) -> str:
+    """An error of somebody else in one line of so many characters at most, without secrets."""
+    return clean(error, most) or type(error).__name__
 
 
 class EtlError(Exception):
-    """Any expected fault; `str(error)` is what a person reads."""
+    """Any expected fault; `str(error)` is what a person reads, without secrets."""
+
+    def __init__(self, *said: object) -> None:
+        super().__init__(*(mask(one) if isinstance(one, str) else one for one in said))
 
 
 class BadArgument(EtlError):
@@ -43,7 +47,11 @@ class BrokenBody(TryAgain):
 
 
 class NoAnswer(TryAgain):
-    """From `fetch`: nobody answers at the address at all."""
+    """From `fetch`: nobody answers at the address at all: not a byte has come."""
+
+
+class Silent(Busy, NoAnswer):
+    """From `fetch`: somebody listens there and says nothing, for as long as an answer may take."""
 
 
 class GaveUp(EtlError):

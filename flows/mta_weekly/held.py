@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mta_weekly.errors import to_one_line
 from mta_weekly.feeds.catalog import Feed, list_distinct
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.lake.companions import HELD, Companion, is_overtaken
 from mta_weekly.lake.facts import CompanionFacts
 from mta_weekly.lake.objects import Lake, StoredObject
 from mta_weekly.retry import RetryBudget
+from mta_weekly.secrets import clean
+
+LONGEST = 600  # characters of what is said of a held week, whose facts may be of another hand
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class HeldWeek:
     @property
     def said(self) -> str:
         """Why it is held, and since when that is known."""
-        return to_one_line(f"looked at {self.facts.looked_at}: {self.facts.why}")
+        return clean(f"looked at {self.facts.looked_at}: {self.facts.why}", LONGEST)
 
 
 def find_held(

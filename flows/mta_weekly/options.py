@@ -11,6 +11,8 @@ from mta_weekly.fetch.client import Hosts
 from mta_weekly.outcomes import JUDGING, Judging
 from mta_weekly.settings import Settings
 
+MOST = 999_999_999  # weeks at once, or bad rows; the API takes no number of more than 64 bits
+
 
 @dataclass(frozen=True)
 class Options:
@@ -56,17 +58,22 @@ def write_command(lake: str, feed: Feed, week: Week, *flags: str, last: Week | N
 
 
 def check_options(
-    concurrency: int, allow_bad_rows: int, force: bool, refresh: bool, accept: str = "", judge: str = "hold"
+    concurrency: int,
+    allow_bad_rows: int,
+    force: bool = False,
+    refresh: bool = False,
+    accept: str = "",
+    judge: str = "hold",
 ) -> None:
     """Refuse options that no run can have.
 
     Raises:
         BadArgument: with the value and the rule.
     """
-    if concurrency < 1:
-        raise BadArgument(f"concurrency {concurrency}: must be 1 or more.")
-    if allow_bad_rows < 0:
-        raise BadArgument(f"allow_bad_rows {allow_bad_rows}: must be 0 or more.")
+    if not 1 <= concurrency <= MOST:
+        raise BadArgument(f"concurrency {concurrency}: must be 1 or more, below a billion.")
+    if not 0 <= allow_bad_rows <= MOST:
+        raise BadArgument(f"allow_bad_rows {allow_bad_rows}: must be 0 or more, below a billion.")
     if force and refresh:
         raise BadArgument("force and refresh: force replaces, refresh replaces what differs; give one of them.")
     if accept and (force or refresh):

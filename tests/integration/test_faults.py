@@ -139,7 +139,7 @@ BAD_ARGUMENTS = {
     "--start yesterday --end 2024-01-31": "'yesterday' is no date such as 2026-09-12",
     "--feed bus": "invalid choice: 'bus'",
     "--year 2024 --lake gs://bucket": "lake 'gs://bucket': name a folder, or gcs-bucket/NAME",
-    "--year 2024 --lake gcs-bucket/": "lake 'gcs-bucket/': name a folder, or gcs-bucket/NAME",
+    "--year 2024 --lake gcs-bucket/": "lake 'gcs-bucket/': gcs-bucket/NAME, and NAME that of a block",
     "--concurrency 0": "'0' is not a whole number of 1 or more",
     "--feed turnstile": "turnstile publishes no more, its last week is 240217 (2024-02-17), replaced by ridership",
 }
@@ -166,7 +166,7 @@ def test_a_proxy_that_is_none(land: Land, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("HTTP_PROXY", "foo://me:secret@127.0.0.1")
     ran = land()
     assert ran.code == 1
-    assert f"turnstile {WEEK}: the proxy in the environment cannot be used: " in ran.err
+    assert f"turnstile {WEEK}: HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is no address of a proxy " in ran.err
     assert "secret" not in ran.err
     monkeypatch.delenv("HTTP_PROXY")
     assert land().code == 0

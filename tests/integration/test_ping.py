@@ -75,7 +75,7 @@ def test_a_fault_that_nobody_expected_is_told_in_one_line(
     monkeypatch.setattr(etl, "_find_weeks", find_weeks)
     assert newest().is_failed()
     (told,) = receiver.pings
-    assert told == failing(("a bug " + "of many words " * 100)[: ping.LONGEST])
+    assert told == failing(("a bug " + "of many words " * 100)[: ping.LONGEST - 3] + "...")
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ FEBRUARY, MARCH = date(2024, 2, 3), date(2024, 3, 2)
         ({"start": "yesterday", "dry_run": True}, "auto start yesterday, dry run", "none"),
         ({"year": "x", "feed": None}, "None year x", "none"),
         ({"feed": "buses"}, "buses newest", "none"),
-        ({"feed": "b" * 999}, "b" * 100, "none"),
+        ({"feed": "b" * 999}, "b" * 97 + "...", "none"),
         ({"catch_up": 0}, "auto newest", "none"),
     ],
 )

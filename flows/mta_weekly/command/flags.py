@@ -5,21 +5,25 @@ Imports nothing that takes time to load: --help and a bad argument answer at onc
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
 from mta_weekly import backfill_parts
+from mta_weekly.environment import check_authorities
 from mta_weekly.errors import BadArgument
 from mta_weekly.feeds.catalog import AUTO, CHOICES, FEEDS, feed_named
 from mta_weekly.feeds.plans import PeriodRequest, check_accept, check_watch, plan_weeks
 from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK, check_name
 from mta_weekly.outcomes import JUDGING
+from mta_weekly.secrets import clean
 from mta_weekly.settings import LONGEST, VERSION, new_york_today, read_settings
 
 LAKE = f"a folder, or {BLOCK}NAME of a block"
 DEFAULT_LAKE = f"MTA_LAKE, else {DEFAULT_BLOCK} where it is registered, else data/lake in the project"
+LONGEST_MESSAGE = 2000  # characters
 LANDED, NOT_LANDED, BAD_ARGUMENT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143  # exit codes
 
 
@@ -32,7 +36,14 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """See ArgumentParser."""
-        self.exit(BAD_ARGUMENT, f"{self.prog}: {message}\n")  # without the usage
+        self.exit(BAD_ARGUMENT, f"{self.prog}: {clean(message, LONGEST_MESSAGE)}\n")  # without the usage
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """See ArgumentParser, which would take `--year=--` for one that is not given."""
+        for each in sys.argv[1:] if args is None else args:
+            if each.startswith("-") and each.endswith("=--"):
+                self.error(f"argument {each.removesuffix('=--')}: '--' is no value")
+        return super().parse_known_args(args, namespace)
 
 
 def weekly_parser() -> argparse.ArgumentParser:
@@ -173,13 +184,13 @@ def watch_parser() -> argparse.ArgumentParser:
 
 def _add_lake(command: argparse.ArgumentParser, feeds: str) -> None:
     """The flags that say which lake is looked after, and which feeds of it: without one, `feeds` says."""
-    command.add_argument("--lake", metavar="WHERE", help=f"{LAKE}; default: {DEFAULT_LAKE}")
+    command.add_argument("--lake", type=_lake, metavar="WHERE", help=f"{LAKE}; default: {DEFAULT_LAKE}")
     command.add_argument("--feed", choices=list(FEEDS), default="", help=f"default: {feeds}")
 
 
 def _add_how(how: Any, lake: str, concurrency: str, dry_run: str) -> None:
     """The flags that both commands have, and what they say of themselves."""
-    how.add_argument("--lake", metavar="WHERE", help=f"{LAKE}; default: {lake}")
+    how.add_argument("--lake", type=_lake, metavar="WHERE", help=f"{LAKE}; default: {lake}")
     how.add_argument(
         "--concurrency", type=_at_least(1), default=2, metavar="N", help=f"{concurrency}, default %(default)s"
     )
@@ -194,7 +205,12 @@ def parse_flags(the_parser: argparse.ArgumentParser, arguments: Sequence[str]) -
     given = vars(the_parser.parse_args(arguments))
     try:
         settings = read_settings()
+        check_authorities()
         check_name(given["lake"] or settings.lake)
+        if "deployment" in given:
+            backfill_parts.name_deployment(given["deployment"])
+            if given["lake"]:
+                backfill_parts.check_shared(given["lake"])
         if "command" not in given:
             request = PeriodRequest.among(given)
             check_accept(request, given.get("accept", ""))
@@ -206,6 +222,12 @@ def parse_flags(the_parser: argparse.ArgumentParser, arguments: Sequence[str]) -
     return given
 
 
+def _lake(text: str) -> str:
+    if not text:  # as by a variable of a shell that is not set
+        raise argparse.ArgumentTypeError("'' names no lake; leave the flag out for the default")
+    return text
+
+
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
@@ -214,7 +236,7 @@ def _day(text: str) -> date:
 
 
 def _file(text: str) -> Path:
-    if not text or text.endswith("/") or os.path.isdir(text):  # noqa: PTH112 - of what nobody may look at too
+    if not text or "\0" in text or text.endswith("/") or os.path.isdir(text):  # noqa: PTH112 - of what nobody may look at too
         raise argparse.ArgumentTypeError(f"{text!r} is {'a folder' if text else 'no name'}; name a file, as lake.html")
     if not os.path.isdir(os.path.dirname(text) or "."):  # noqa: PTH112, PTH120
         raise argparse.ArgumentTypeError(f"{text!r}: there is no such folder; make it, or name another one")

@@ -285,5 +285,5 @@ def feed_named(name: str) -> Feed | FeedSequence:
     """
     feed = CHOICES.get(name)
     if feed is None:
-        raise BadArgument(f"feed {name!r}: there is no such feed; choose one of {', '.join(CHOICES)}.")
+        raise BadArgument(f"feed {name[:40]!r}: there is no such feed; choose one of {', '.join(CHOICES)}.")
     return feed

@@ -4,6 +4,7 @@ Publishing creates an object or replaces the very one that was seen; an object i
 it is not there. `folder` and `gcs` are the two lakes. Knows no feed, no source and no Prefect.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,27 +13,43 @@ from typing import Literal, Protocol
 from mta_weekly.errors import BadArgument
 from mta_weekly.lake.facts import Facts
 from mta_weekly.retry import RetryBudget
+from mta_weekly.settings import NO_TEXT
 
 BLOCK = "gcs-bucket/"  # a bucket is named by this and the name of its block; anything else is a folder
+BLOCK_NAME = re.compile("[a-z0-9-]+")  # Prefect's rule; another name could be read as more than a name in its address
+LONGEST_NAME, SHOWN = 1000, 200  # characters
 DEFAULT_BLOCK = f"{BLOCK}blk-gcs-name"  # the lake where none is named and this one is registered
 
 
 def check_name(where: str | None) -> None:
-    """Refuse what is meant as a bucket and would be taken for a folder.
+    """Refuse what is meant as a bucket and would be taken for a folder, or another one, and what nobody can read.
 
     Raises:
-        BadArgument: it is an address, or names no block.
+        BadArgument: it is an address, or names no block, or holds what does not print.
     """
     try:
-        home = Path(where or ".").expanduser()
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise BadArgument("the folder this was started in is gone; start it in another one.") from None
+    if not where:
+        return
+    said = f"lake {where[:SHOWN]!r}"
+    if len(where) > LONGEST_NAME:
+        raise BadArgument(f"{said}...: no lake has so long a name.")
+    kind, _, name = where.partition("/")
+    meant = kind.strip().lower().replace("_", "-").rstrip("s") == BLOCK.rstrip("/")
+    if "://" in where or (meant and not where.startswith(BLOCK)) or not where.strip():
+        raise BadArgument(f"{said}: name a folder, or {BLOCK}NAME of a registered GCS Bucket block.")
+    if meant and not BLOCK_NAME.fullmatch(name):
+        raise BadArgument(f"{said}: {BLOCK}NAME, and NAME that of a block: lowercase letters, digits and dashes only.")
+    if not where.isprintable():
+        raise BadArgument(f"{said}: {NO_TEXT}.")
+    try:
+        folder = str(here / Path(where).expanduser())
     except RuntimeError:
-        raise BadArgument(f"lake {where!r}: there is no such home folder.") from None
-    if "\0" in str(home):
-        raise BadArgument(f"lake {where!r}: no folder has such a name.")
-    kind, _, name = (where or "").partition("/")
-    meant = kind.lower().replace("_", "-").rstrip("s") == BLOCK.rstrip("/")
-    if where and ("://" in where or (meant and (not where.startswith(BLOCK) or not name or "/" in name))):
-        raise BadArgument(f"lake {where!r}: name a folder, or {BLOCK}NAME of a registered GCS Bucket block.")
+        raise BadArgument(f"{said}: there is no such home folder.") from None
+    if not folder.isprintable():
+        raise BadArgument(f"lake {folder!r}: {NO_TEXT}.")
 
 
 @dataclass(frozen=True)

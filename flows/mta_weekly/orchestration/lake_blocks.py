@@ -13,9 +13,11 @@ from prefect.exceptions import ObjectNotFound
 from mta_weekly.errors import BadArgument, LakeFailed
 from mta_weekly.lake.folder import FolderLake
 from mta_weekly.lake.gcs import BucketLake
+from mta_weekly.lake.gcs_transport import Limits, limit_client
 from mta_weekly.lake.objects import BLOCK, DEFAULT_BLOCK, Lake, check_name
 from mta_weekly.orchestration.gcs_blocks import GcsBucket
 from mta_weekly.orchestration.prefect_api import ask_api, translate_faults
+from mta_weekly.secrets import keep_key_secret
 from mta_weekly.settings import ROOT, Settings
 
 ADVICE = "try again, or name a folder"
@@ -43,8 +45,8 @@ def which_lake(lake: str | None, settings: Settings) -> str:
     return str(folder.absolute())
 
 
-def open_lake(name: str) -> Lake:
-    """The lake of that name.
+def open_lake(name: str, settings: Settings) -> Lake:
+    """The lake of that name, whose bucket is asked within the limits of the settings.
 
     Raises:
         LakeFailed: the block is not registered, or its credentials cannot be used.
@@ -54,7 +56,9 @@ def open_lake(name: str) -> Lake:
     try:
         with translate_faults(ADVICE):
             block = GcsBucket.load(name.removeprefix(BLOCK))
-        client = block.gcp_credentials.get_cloud_storage_client()
+        if key := block.gcp_credentials.service_account_info:
+            keep_key_secret(key.get_secret_value().get("private_key"))
+        client = limit_client(block.gcp_credentials.get_cloud_storage_client(), Limits.of(settings))
     except DefaultCredentialsError as error:
         raise LakeFailed(
             f"lake {name}: its credentials block holds no key and this machine has no Application Default Credentials; "

@@ -16,9 +16,10 @@ import httpx
 from prefect.states import State
 from pydantic import SecretStr
 
-from mta_weekly.errors import BadArgument, EtlError, TryAgain, to_one_line
+from mta_weekly.errors import BadArgument, EtlError, TryAgain
 from mta_weekly.orchestration.prefect_api import read_secret
 from mta_weekly.retry import RetryBudget
+from mta_weekly.secrets import clean
 from mta_weekly.settings import Settings, plain_address
 
 log = logging.getLogger("mta.ping")
@@ -55,7 +56,7 @@ def send_ping(settings: Settings, fault: str = "") -> None:
         address = settings.ping_url or _read_address()
         while address:
             try:
-                reason = to_one_line(fault)[:LONGEST] if fault else ""
+                reason = clean(fault, LONGEST)
                 return _in_time(partial(_call, address.get_secret_value(), reason))
             except TryAgain as error:
                 budget.pause(error)

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ import httpx
 import prefect.engine
 from filelock import FileLock
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import StateCreate
+from prefect.client.schemas.objects import State
 from prefect.client.utilities import inject_client
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import ObjectNotFound
 from prefect.logging.handlers import APILogHandler
 from prefect.settings import (
+    PREFECT_API_DATABASE_CONNECTION_URL,
     PREFECT_API_DATABASE_MIGRATE_ON_START,
+    PREFECT_API_KEY,
     PREFECT_API_URL,
     PREFECT_HOME,
     PREFECT_MEMO_STORE_PATH,
@@ -28,8 +33,14 @@ from prefect.utilities.asyncutils import sync_compatible
 from sqlalchemy.exc import SQLAlchemyError
 
 from mta_weekly.errors import ApiFailed, EtlError, to_one_line
+from mta_weekly.secrets import keep_login_secret, keep_secret, mask
 
+LONGEST = 300  # characters of what somebody else says
 NO_SERVER = "a backfill needs a Prefect server, whose workers take its parts; set PREFECT_API_URL"
+NO_ADDRESS = (
+    "PREFECT_API_URL is no address such as http://127.0.0.1:4200/api; in a password, # is written as %23, / as %2F, ? "
+    "as %3F and @ as %40"
+)
 
 
 @contextmanager
@@ -39,10 +50,14 @@ def translate_faults(advice: str) -> Iterator[None]:
     Raises:
         ApiFailed: with what can be done.
     """
+    if "#" in str(PREFECT_API_URL.value()):  # httpx would ask the address up to there
+        raise ApiFailed(NO_ADDRESS)
     try:
         yield
     except httpx.HTTPError as error:
-        raise ApiFailed(f"the Prefect API failed ({to_one_line(error)}); {advice}") from error
+        raise ApiFailed(f"the Prefect API failed ({to_one_line(error, LONGEST)}); {advice}") from error
+    except httpx.InvalidURL:
+        raise ApiFailed(NO_ADDRESS) from None  # its words repeat a part of the password
     except json.JSONDecodeError as error:
         raise ApiFailed("the Prefect API failed: its answer is no JSON; look at PREFECT_API_URL") from error
 
@@ -77,8 +92,30 @@ def read_secret(name: str) -> str | None:
     return found
 
 
+def keep_prefect_secrets() -> None:
+    """Let nobody read how Prefect's API and its database are reached, wherever its settings come from."""
+    keep_secret(PREFECT_API_KEY.value() or "")
+    for address in (PREFECT_API_URL.value(), PREFECT_API_DATABASE_CONNECTION_URL.value()):
+        keep_login_secret(address or "")
+
+
+@cache
+def _mask_states() -> None:
+    """What a state says is masked on its way to the API: of an error that nobody expected Prefect says every word."""
+    make = State.to_state_create
+
+    def make_masked(state: State[Any]) -> StateCreate:
+        made: StateCreate = make(state)  # type: ignore[no-untyped-call]
+        made.message = mask(made.message) if made.message else made.message
+        return made
+
+    State.to_state_create = make_masked  # type: ignore[method-assign]
+
+
 def log_to_api() -> None:
-    """Let our lines go with the run to Prefect's API, as the lines of flows do."""
+    """Let our lines go with the run to Prefect's API, as the lines of flows do; no secret goes there."""
+    keep_prefect_secrets()
+    _mask_states()
     log = logging.getLogger("mta")
     log.setLevel(logging.INFO)
     if not any(isinstance(handler, APILogHandler) for handler in log.handlers):
@@ -99,6 +136,7 @@ def prepare_prefect(server_needed: bool) -> None:
     """
     # A flow run would take SIGTERM from the command, and end it with a traceback; runs of a deployment keep that.
     prefect.engine.capture_sigterm = nullcontext  # type: ignore[attr-defined,assignment]
+    keep_prefect_secrets()
     home = Path(PREFECT_HOME.value())
     if PREFECT_API_URL.value():
         asyncio.run(_ask_prefect(server_needed))
@@ -114,8 +152,8 @@ def prepare_prefect(server_needed: bool) -> None:
             raise EtlError("Prefect did not start within its 30 s, the machine may be busy; run it again") from error
         except (OSError, SQLAlchemyError) as error:
             raise EtlError(
-                f"Prefect cannot make its database in PREFECT_HOME, {home} ({to_one_line(error)[:200]}); make room or "
-                "give access there, or name another folder"
+                f"Prefect cannot make its database in PREFECT_HOME, {home} ({to_one_line(error, LONGEST)}); make room "
+                "or give access there, or name another folder"
             ) from error
 
 
@@ -129,7 +167,9 @@ async def _make_database() -> None:
 
 
 async def _ask_prefect(server_needed: bool) -> None:
-    async with get_client() as client:
+    with translate_faults("start it"):
+        client = get_client()
+    async with client:
         fault = await client.api_healthcheck()
         if fault:
             url = httpx.URL(str(client.api_url)).copy_with(userinfo=b"")
@@ -138,4 +178,4 @@ async def _ask_prefect(server_needed: bool) -> None:
                 advice += (
                     ", or run 'prefect config unset PREFECT_API_URL' (and unset the variable) to do without a server"
                 )
-            raise EtlError(f"the Prefect API at {url} cannot be reached ({to_one_line(fault)}); {advice}")
+            raise EtlError(f"the Prefect API at {url} cannot be reached ({to_one_line(fault, LONGEST)}); {advice}")

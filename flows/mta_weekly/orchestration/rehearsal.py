@@ -38,7 +38,7 @@ def rehearse_run(
         where = which_lake(lake, settings)
         yield f"lake: {where}"
         options = Options(settings, today, where, force=force, refresh=refresh, accept=accept, judge=judge)
-        known = look_at_weeks(feeds, open_lake(where), options)
+        known = look_at_weeks(feeds, open_lake(where, settings), options)
     except BadArgument:
         raise
     except EtlError as error:

@@ -13,6 +13,7 @@ from mta_weekly.errors import BadArgument
 from mta_weekly.feeds.catalog import AUTO, FEEDS, Feed, FeedSequence, feed_named, list_distinct
 from mta_weekly.feeds.plans import PeriodRequest, plan_weeks
 from mta_weekly.feeds.weeks import Week
+from mta_weekly.secrets import clean
 
 LONGEST = 100  # characters of what is repeated
 GREEK = (
@@ -43,7 +44,7 @@ def name_weeks(feed: str, weeks: Iterable[str]) -> str:
         named = sorted(map(Week.named, weeks))
         return f"{', '.join(list_feeds(feed_named(feed), named))} {_span(named)}"
     except (BadArgument, IndexError, ValueError):
-        return feed[:LONGEST]
+        return clean(feed, LONGEST)
 
 
 def name_run(parameters: Mapping[str, Any], today: date) -> tuple[str, list[str]]:
@@ -62,7 +63,8 @@ def name_run(parameters: Mapping[str, Any], today: date) -> tuple[str, list[str]
         name = f"{', '.join(feeds)} {_describe_period(request, weeks)}"
     except (BadArgument, TypeError, ValueError):
         given = [f"{name} {parameters[name]}" for name in _PERIOD if parameters.get(name)]
-        name, feeds = f"{asked} {', '.join(given) or 'newest'}"[:LONGEST], [asked] if asked in FEEDS else []
+        name = clean(f"{asked} {', '.join(given) or 'newest'}", LONGEST)
+        feeds = [asked] if asked in FEEDS else []
     cut = f" by {parameters['by']}" if "by" in parameters else ""
     return f"{name}{cut}{', dry run' if parameters.get('dry_run') else ''}", feeds
 

@@ -13,6 +13,7 @@ from rich.filesize import decimal
 
 from mta_weekly.backfill_parts import Part, sum_parts
 from mta_weekly.outcomes import Outcome, escape_markdown, sum_outcomes
+from mta_weekly.secrets import mask
 
 Total = TypeVar("Total", Outcome, Part)
 Row = dict[str, str | int | float]
@@ -78,7 +79,7 @@ def shorten_reason(reason: str) -> str:
     >>> shorten_reason("not published")
     'not published'
     """
-    return escape_markdown(shorten(reason, SHOWN, placeholder=" ..."))
+    return escape_markdown(shorten(mask(reason), SHOWN, placeholder=" ..."))
 
 
 def link_object(key: str, bucket: str, folder: str) -> str:

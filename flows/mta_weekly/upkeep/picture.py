@@ -6,8 +6,8 @@ Pure: from how a lake stands to text. It says nothing of single weeks: the page 
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from html import escape
 from itertools import groupby
-from xml.sax.saxutils import escape
 
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.upkeep.rows_line import HIGH, Line, trace_rows

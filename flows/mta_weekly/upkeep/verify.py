@@ -11,7 +11,7 @@ from datetime import date
 
 from rich.filesize import decimal
 
-from mta_weekly.errors import LakeFailed, to_one_line
+from mta_weekly.errors import LakeFailed
 from mta_weekly.feeds.catalog import FEEDS, Feed
 from mta_weekly.feeds.plans import check_watch
 from mta_weekly.feeds.weeks import Week
@@ -20,6 +20,7 @@ from mta_weekly.lake.objects import Lake
 from mta_weekly.options import Options
 from mta_weekly.outcomes import count_noun, count_states
 from mta_weekly.retry import RetryBudget
+from mta_weekly.secrets import clean
 from mta_weekly.spool import work_folder
 from mta_weekly.upkeep.proof import STATES
 from mta_weekly.upkeep.readback import FeedReader, Verdict
@@ -28,6 +29,7 @@ from mta_weekly.upkeep.report import count_faults
 from mta_weekly.upkeep.status import look_at_lake
 
 NOT_SO = "is not as it should be"
+LONGEST = 1000  # characters of what is wrong with a file, whose facts may be of another hand
 
 
 def verify_lake(
@@ -101,7 +103,7 @@ class FeedReport:
         self._filled += verdict.filled
         state = verdict.proof.state
         if state and not (state == "unwritten" and self.states[state]):  # what cannot be written is said once
-            said = to_one_line(f"{verdict.key} {state}: {verdict.proof.reason}")
+            said = clean(f"{verdict.key} {state}: {verdict.proof.reason}", LONGEST)
             yield f"{said}; {verdict.remedy}" if verdict.remedy else said
         self.states += Counter([state] if state else [])
 
