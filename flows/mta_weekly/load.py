@@ -74,6 +74,7 @@ class Load:
             EtlError: it could not be had, or is not right; nothing of it stays.
         """
         began = time.monotonic()
+        self.target.budget.start()
         if self.target.existing:  # before anything is downloaded
             readable(self.target.key, self.target.existing)
         compared = self.target.find_existing_facts() if self.options.refresh else None
@@ -96,7 +97,7 @@ class Load:
         return self.target.make_facts(
             profile,
             source=source.name,
-            source_url=body.url,
+            source_url=body.source_url,
             source_etag=body.etag,
             source_last_modified=body.last_modified,
             source_bytes=body.received,

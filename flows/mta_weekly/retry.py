@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import inf
 from typing import Self
 
 from mta_weekly.errors import Busy, GaveUp, NoAnswer, OutOfDate, TryAgain, Unreachable
@@ -21,6 +22,7 @@ log = logging.getLogger("mta.retry")
 BUSY_FIRST, BUSY_LONGEST = 5.0, 120.0  # pauses for a busy host, in those for a broken connection
 MOST_DOUBLED = 20  # times
 SAID_EVERY = 60.0  # seconds; a longer wait is said again
+LONGEST = 9  # digits of a number of seconds
 REST = 0.25  # of the patience, left for what comes after a wait that is no fault
 
 
@@ -73,10 +75,12 @@ class RetryBudget:
         wait: seconds of waiting allowed in all, where no host's patience is asked.
         base: seconds of the first pause; it doubles each time, with jitter so that many runs do not come back at once.
         subject: what is tried, for the log.
+        limit: seconds that all of it may take.
     """
 
-    def __init__(self, attempts: int, wait: float, base: float, subject: str = "") -> None:
-        self.attempts, self.wait, self.base, self.subject = attempts, wait, base, subject
+    def __init__(self, attempts: int, wait: float, base: float, subject: str = "", limit: float = inf) -> None:
+        self.attempts, self.wait, self.base, self.subject, self.limit = attempts, wait, base, subject, limit
+        self.start()
         self.failures = self.busy = 0
         self.waited = 0.0
         self.most = 0  # bytes of a file that have ever come
@@ -85,7 +89,23 @@ class RetryBudget:
     @classmethod
     def of(cls, settings: Settings, subject: str) -> Self:
         """As much as the settings allow."""
-        return cls(settings.retry_attempts, settings.retry_wait, settings.retry_base, subject)
+        return cls(settings.retry_attempts, settings.retry_wait, settings.retry_base, subject, settings.week_timeout)
+
+    def start(self) -> None:
+        """Its time begins now: a week may have stood in line."""
+        self.ends = time.monotonic() + self.limit
+
+    def check_time(self, doing: str) -> None:
+        """Make sure that there is time left.
+
+        Raises:
+            GaveUp: all of it has gone by.
+        """
+        if time.monotonic() >= self.ends:
+            raise GaveUp(self._say_over(doing))
+
+    def _say_over(self, what: str) -> str:
+        return f"{what}; gave up: it may take {self.limit:g} s in all (MTA_WEEK_TIMEOUT), try again later"
 
     def renew(self) -> None:
         """Begin again, with another source."""
@@ -132,6 +152,8 @@ class RetryBudget:
         if is_over:
             self._give_up(error, patience)
         seconds = max(seconds, asked)
+        if time.monotonic() + seconds > self.ends:
+            raise (Unreachable if isinstance(error, NoAnswer) else GaveUp)(self._say_over(str(error))) from error
         log.warning("%s: %s; trying again in %.1f s", self.subject, error, seconds)
         self.waited += seconds
         sleep_aloud(seconds, f"{self.subject}: waiting to try again")
@@ -151,7 +173,7 @@ class RetryBudget:
     def _give_up(self, error: TryAgain, patience: Patience | None) -> None:
         wait = patience.wait if patience else self.wait
         if error.retry_after:
-            why = f"was asked to wait {error.retry_after:g} s and may wait {wait:g} s in all"
+            why = f"was asked to wait {error.retry_after:.0f} s and may wait {wait:g} s in all"
         elif patience:
             why = f"nothing came that could be kept for {wait:g} s"
         else:
@@ -173,6 +195,8 @@ class RetryBudget:
                 f"{host} wants no request for {seconds:.0f} s more, and a week may wait {self.wait:g} s "
                 "(MTA_RETRY_WAIT), try again later"
             )
+        if time.monotonic() + seconds > self.ends:
+            raise GaveUp(self._say_over(f"{host} wants no request for {seconds:.0f} s more"))
         if seconds > self.base:  # else it is the rest of a pause of its own
             log.info("%s: %s wants no request now, going on in %.1f s", self.subject, host, seconds)
         sleep_aloud(seconds, f"{self.subject}: {host} wants no request now")
@@ -191,7 +215,7 @@ def seconds_to_wait(retry_after: str) -> float | None:
     """What a Retry-After header asks for: a number or a date (RFC 9110, 10.2.3); None where it says neither."""
     value = retry_after.strip()
     if value.isascii() and value.isdecimal():
-        return float(value)
+        return float(value[:LONGEST])
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError, OverflowError):

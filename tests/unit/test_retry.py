@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from mta_weekly import retry
-from mta_weekly.errors import Busy, GaveUp, OutOfDate, TryAgain
+from mta_weekly.errors import Busy, GaveUp, NoAnswer, OutOfDate, TryAgain, Unreachable
 from mta_weekly.fetch.socrata.answers import Unsteady
-from mta_weekly.retry import Patience, RetryBudget
+from mta_weekly.retry import Patience, RetryBudget, seconds_to_wait
 
 
 @pytest.fixture
@@ -171,3 +171,18 @@ def test_data_that_changes_has_a_patience_of_its_own_until_a_week_of_it_is_kept(
     assert give_up_on(patience, Busy("429"))[1] >= 10
     patience.note_kept()
     assert give_up_on(patience, Unsteady("changed"))[1] >= 10
+
+
+def test_no_pause_is_longer_than_the_time_of_the_week() -> None:
+    budget = RetryBudget(3, 900, 100, limit=10)
+    over = r"gave up: it may take 10 s in all \(MTA_WEEK_TIMEOUT\)"
+    with pytest.raises(GaveUp, match=over):
+        budget.pause(TryAgain("broken"))
+    with pytest.raises(Unreachable, match=over):
+        budget.pause(NoAnswer("silent"))
+    with pytest.raises(GaveUp, match=over):
+        budget.sit_out(11, "host")
+
+
+def test_a_number_of_seconds_without_end_is_cut() -> None:
+    assert seconds_to_wait("9" * 5000) == 999_999_999

@@ -65,11 +65,20 @@ def test_a_host_that_is_gone_is_waited_for_once_a_run(site: Soda, tmp_path: Path
 
 def test_a_fault_that_is_none_of_the_two_asks_no_other_source(turnstile: Loads, site: Soda, web: Web) -> None:
     site.put("ekwu-khcy", TURNSTILE_COLUMNS, turnstile_rows(published(MARCH)))
-    for answer in (Answer(status=503), Answer(b"<html>"), Answer(status=403)):
+    broken = Answer(headers={"Bad Name": "x"})
+    for answer in (Answer(status=503), Answer(b"<html>"), Answer(status=403), broken):
         web.serve("/turnstile_160312.txt", answer)
         with pytest.raises(EtlError):
             turnstile(TURNSTILE, MARCH)
     assert site.queries == []
+
+
+@pytest.mark.parametrize("silence", [Answer(drop=True), Answer(wait=60)], ids=["hangs up", "says nothing"])
+def test_a_host_that_does_not_say_a_word_is_no_answer(site: Soda, web: Web, tmp_path: Path, silence: Answer) -> None:
+    load = Loads(site, tmp_path, turnstile_url=web.url, head_timeout=0.3, retry_wait=0.5, retry_attempts=2)
+    site.put("ekwu-khcy", TURNSTILE_COLUMNS, turnstile_rows(published(MARCH)))
+    web.serve("/turnstile_160312.txt", silence)
+    assert load(TURNSTILE, MARCH).reason == "from data.ny.gov"
 
 
 def test_a_week_that_neither_has_says_so_of_both(turnstile: Loads, site: Soda) -> None:

@@ -18,7 +18,7 @@ class Version:
 
     def is_of(self, body: "Body") -> bool:
         """Whether a source says of this body that it is the same: from that address, of that time."""
-        same = (self.url, self.last_modified) == (body.url, body.last_modified)
+        same = (self.url, self.last_modified) == (body.source_url, body.last_modified)
         # The ETag of a count says nothing of the rows; where they are counted, their number does.
         told = self.etag == body.etag if body.rows is None else self.rows == body.rows
         return bool(body.last_modified) and same and told
@@ -33,6 +33,9 @@ class Body:
     """What a source said of the body it sent: where from, which version, how long.
 
     Attributes:
+        url: where it was asked for.
+        came_from: the address that sent it, where that is known, without what only a redirect said.
+        host: who is asked for it now.
         unless: the version that need not be sent again. Equal is equal: a source that was set back has an older one.
         counted: whether a count of its rows proves that it is whole, whatever its length.
         answered: whether the head of an answer has come.
@@ -49,6 +52,8 @@ class Body:
 
     url: str
     unless: Version | None = None
+    came_from: str = ""
+    host: str = ""
     counted: bool = False
     answered: bool = False
     etag: str = ""
@@ -66,6 +71,12 @@ class Body:
     received: int = 0
 
     @property
+    def source_url(self) -> str:
+        """Where it came from, for the facts."""
+        return self.came_from or self.url
+
+    @property
     def validator(self) -> str:
-        """What If-Range can compare; a weak ETag cannot be used there (RFC 9110, 13.1.5)."""
-        return self.last_modified if self.etag.startswith("W/") else self.etag or self.last_modified
+        """What If-Range can compare: no weak ETag (RFC 9110, 13.1.5), and nothing that cannot be sent."""
+        said = self.last_modified if self.etag.startswith("W/") else self.etag or self.last_modified
+        return said if said.isascii() else ""

@@ -8,13 +8,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.cookiejar import CookieJar
 from threading import BoundedSemaphore, Lock
 from typing import Any
 
 import httpx
 
-from mta_weekly.errors import EtlError, SourceFailed, TryAgain
+from mta_weekly.errors import SourceFailed, TryAgain
+from mta_weekly.fetch.connection import MOST_HEAD, Awaited, bound_connections
+from mta_weekly.fetch.redirects import keep_location
 from mta_weekly.retry import Patience, RetryBudget
+from mta_weekly.secrets import keep_secret, mask
 from mta_weekly.settings import VERSION, Settings
 
 log = logging.getLogger("mta.fetch")
@@ -53,26 +57,53 @@ class Hosts:
         self.asking = Lock()
 
 
+class _NoCookies(CookieJar):
+    """No source needs any; and what they hold is sent back, or breaks what reads them."""
+
+    def extract_cookies(self, *_: object) -> None:
+        """Take none."""
+
+
 class Web(httpx.Client):
     """The way of one run to its sources. What a host asks of one week, by Retry-After, holds for all weeks of the run.
 
     Attributes:
         tokens: for each origin (scheme, host and port) the token that it, and nobody else, is sent.
-        read_timeout: seconds between the bytes of a body.
-        head_timeout: seconds until an answer begins.
+        read_timeout: seconds between the pieces of a body.
+        connect_timeout: seconds that a connection may take.
+        head_timeout: seconds that the head of an answer may take.
+        awaited: what the thread that reads is waiting for, and how long it may.
+        max_bytes: of a week, unpacked.
     """
 
     def __init__(self, settings: Settings, tokens: Mapping[str, Token], hosts: Hosts | None, **options: Any) -> None:
-        super().__init__(**options, event_hooks={"request": [self._sign]})
+        super().__init__(**options, event_hooks={"request": [self._sign], "response": [keep_location]})
+        self.awaited = Awaited()
+        bound_connections([self._transport, *filter(None, self._mounts.values())], self.awaited)
         self.hosts = hosts or Hosts(settings.retry_wait)
-        self.read_timeout, self.head_timeout = settings.read_timeout, settings.head_timeout
+        self.connect_timeout, self.head_timeout = settings.connect_timeout, settings.head_timeout
+        self.read_timeout = settings.read_timeout
+        self.max_bytes = settings.max_bytes
         self.tokens = {_origin(httpx.URL(url)): token for url, token in tokens.items()}
+        for token in tokens.values():
+            keep_secret(token.value)  # who is sent it may repeat it
 
-    def hide(self, text: str) -> str:
-        """A text of somebody else's without the tokens that were sent: he may have repeated them."""
-        for token in self.tokens.values():
-            text = text.replace(token.value, "...")
-        return text
+    def await_head(self, host: str, budget: RetryBudget) -> None:
+        """From now on the head of an answer is awaited, with all that may come before it."""
+        budget.check_time(f"{host} was not asked any more")
+        self.awaited.begin(budget.subject, f"waiting for the answer of {host}", MOST_HEAD)
+        self.awaited.until = min(time.monotonic() + self.head_timeout, budget.ends)
+
+    def await_pieces(self, pieces: Iterator[bytes], host: str, budget: RetryBudget) -> Iterator[bytes]:
+        """The pieces of a body, none of which lets itself be waited for too long; what else comes is none."""
+        self.awaited.begin(budget.subject, f"receiving from {host}")
+        while True:
+            self.awaited.until = min(time.monotonic() + self.read_timeout, budget.ends)
+            try:
+                piece = next(pieces)
+            except StopIteration:
+                return
+            yield piece
 
     def _sign(self, request: httpx.Request) -> None:
         """Called for every request, those that follow a redirect too, which bring the headers of the one before."""
@@ -115,7 +146,6 @@ class Web(httpx.Client):
 
     def pause(self, url: str, budget: RetryBudget, error: TryAgain) -> None:
         """Wait before the address is asked again; see RetryBudget."""
-        hide_tokens(self, error)
         budget.pause(error, self.patience_with(url))
 
     def note_progress(self, url: str, budget: RetryBudget) -> None:
@@ -144,7 +174,7 @@ class Web(httpx.Client):
             is_news = text not in self.hosts.said
             self.hosts.said.add(text)
         if is_news:
-            log.warning("%s", self.hide(text))
+            log.warning("%s", mask(text))
         return is_news
 
 
@@ -164,15 +194,14 @@ def open_client(settings: Settings, tokens: Mapping[str, Token] | None = None, h
             hosts,
             timeout=httpx.Timeout(settings.head_timeout, connect=settings.connect_timeout),
             headers={"User-Agent": f"mta-weekly-etl/{VERSION}", "Accept-Encoding": "identity"},
-            follow_redirects=True,
+            cookies=_NoCookies(),
+            follow_redirects=False,  # the library would read their bodies, and go wherever they say
         )
     except (ValueError, ImportError, httpx.InvalidURL) as error:
-        raise SourceFailed(f"the proxy in the environment cannot be used: {error}") from error
-
-
-def hide_tokens(client: Web, error: EtlError) -> None:
-    """Take out of an error's text what nobody must read."""
-    error.args = tuple(client.hide(str(part)) for part in error.args)
+        raise SourceFailed(  # the library's words are not shown: they may quote a part of the password
+            "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is no address of a proxy that can be used, as "
+            "http://USER:PASSWORD@HOST:PORT (in a password, / ? # @ are %2F %3F %23 %40); mend it, or unset it"
+        ) from error
 
 
 def _find_host(url: str | httpx.URL) -> bytes:

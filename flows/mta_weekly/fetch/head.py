@@ -13,10 +13,14 @@ from mta_weekly.errors import Busy, NotPublished, SourceFailed, TryAgain, Unchan
 from mta_weekly.fetch.body import Body
 from mta_weekly.fetch.client import Web
 from mta_weekly.retry import seconds_to_wait
+from mta_weekly.secrets import clean
 
 BUSY = {408, 429, 502, 503, 504}  # the host has no time now
 PASSING = {202, 425}  # and every other 5xx: RFC 9110 and RFC 6585 say these may pass
+PROXY_WANTS_LOGIN = 407
+LONGEST_REASON = 100  # characters of a status, which may say anything
 LONGEST = 400  # bytes of an ETag or a Last-Modified: they ride on the object
+CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")  # RFC 9110, 14.4
 PIECE = 1 << 18  # bytes unpacked at once
 GZIP = 31  # zlib's window bits for a gzip file
 MAGIC = b"\x1f"  # what a gzip member begins with
@@ -32,20 +36,22 @@ def check_answer(response: httpx.Response, body: Body, url: httpx.URL, client: W
     if response.status_code == 304 and body.unless:
         raise Unchanged(body.unless.say())
     if response.status_code != 416 or not body.received:  # 416: past the end of what is there now
-        _check_status(response, url, client)
+        _check_status(response, body, url, client)
     if body.received:
-        _check_resumed(response, body, url.host)
+        _check_resumed(response, body, body.host)
     else:
-        _note_version(response, body, url.host, client)
+        _note_version(response, body, body.host)
         if body.unless and body.unless.is_of(body):
             raise Unchanged(body.unless.say())
 
 
-def _check_status(response: httpx.Response, url: httpx.URL, client: Web) -> None:
+def _check_status(response: httpx.Response, body: Body, url: httpx.URL, client: Web) -> None:
     code = response.status_code
-    status = f"{code} {response.reason_phrase} from {url.host}"
-    if code not in (200, 206) and (said := _message(response, client)):
+    status = f"{clean(f'{code} {response.reason_phrase}', LONGEST_REASON)} from {body.host}"
+    if code not in (200, 206) and (said := _message(response)):
         status += f", which says {said!r}"
+    if code == PROXY_WANTS_LOGIN:
+        raise SourceFailed(f"the proxy does not lead to {body.host}: {status}; look at HTTP_PROXY")
     if code in (404, 410):
         missing = NotPublished(f"not published ({status}); if it should be there by now, run it again later")
         missing.status, missing.answer = code, status
@@ -56,12 +62,12 @@ def _check_status(response: httpx.Response, url: httpx.URL, client: Web) -> None
             client.leave_alone(url, asked)  # not where it may have sent us: that is where we ask
         raise (Busy if code in BUSY else TryAgain)(status, asked)
     if code not in (200, 206):
-        failed = SourceFailed(f"{status}, expected 200; check the address {response.request.url}")
+        failed = SourceFailed(f"{status}, expected 200; check the address {clean(body.source_url, LONGEST)}")
         failed.status, failed.answer = code, status
         raise failed
 
 
-def _message(response: httpx.Response, client: Web) -> str:
+def _message(response: httpx.Response) -> str:
     """The sentence in an error of a site that answers in JSON; of its body no more than comes first, and plain."""
     try:
         packed = next(response.iter_raw(), b"")
@@ -72,7 +78,7 @@ def _message(response: httpx.Response, client: Web) -> str:
         return ""
     except IsalError:  # type: ignore[misc] # its stub forgets the base class
         return ""
-    return client.hide(" ".join(said.split()))[:200]
+    return clean(said, 200)
 
 
 def _find_packing(response: httpx.Response) -> str:
@@ -84,10 +90,10 @@ def _find_packing(response: httpx.Response) -> str:
 def _check_packing(response: httpx.Response, host: str, known: tuple[str, ...]) -> None:
     packing = _find_packing(response)
     if packing not in known:
-        raise SourceFailed(f"{host} sent the body as {packing!r}, which it was not asked for")
+        raise SourceFailed(f"{host} sent the body as {clean(packing, 40)!r}, which it was not asked for")
 
 
-def _note_version(response: httpx.Response, body: Body, host: str, client: Web) -> None:
+def _note_version(response: httpx.Response, body: Body, host: str) -> None:
     """Keep what the first answer says of the body.
 
     Raises:
@@ -100,31 +106,31 @@ def _note_version(response: httpx.Response, body: Body, host: str, client: Web) 
     packed = _find_packing(response) == "gzip"  # its own end and checksum show whether it is whole
     if not (body.counted or packed or "Content-Length" in said or "chunked" in said.get("Transfer-Encoding", "")):
         raise SourceFailed(f"{host} did not say how long the body is, so a cut one would look whole; not loaded")
-    body.etag, body.last_modified = (_shorten(client.hide(said.get(name, ""))) for name in ("ETag", "Last-Modified"))
+    body.etag, body.last_modified = (_take_version(said.get(name, "")) for name in ("ETag", "Last-Modified"))
     body.headers = said
     body.size = int(said["Content-Length"]) if "Content-Length" in said else None
     body.resumable = "bytes" in said.get("Accept-Ranges", "") and bool(body.validator) and not packed
 
 
-def _shorten(said: str) -> str:
-    """What a source says of its version, to be kept and compared; too long, it is as if nothing had been said."""
-    return said if len(said.encode()) <= LONGEST else ""
+def _take_version(said: str) -> str:
+    """What a source says of its version, to be kept and compared; what is none is as if nothing had been said."""
+    return said if len(said.encode()) <= LONGEST and clean(said, LONGEST) == said else ""
 
 
 def _check_resumed(response: httpx.Response, body: Body, host: str) -> None:
     """Make sure that what comes now is the rest of the same body; a server that sends all of it again starts anew."""
     body.resumable = False  # until the answer has shown that it is
-    if response.status_code != 206:
+    if response.status_code != 206 or "Range" not in response.request.headers:
         raise TryAgain(f"{host} could not go on at byte {body.received:,}, starting again")
     _check_packing(response, host, ("identity",))
-    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", ""))
+    found = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     first, last, total = found.groups() if found else ("", "", "")
     size = body.size if body.size is not None else int(total) if total.isdecimal() else 0
     whole = total in (str(size), "*") and last == str(size - 1)  # else its end could not be told
     if first != str(body.received) or not whole:
         raise TryAgain(
             f"{host} was asked to go on at byte {body.received:,} of {body.size or 'unknown'} and answered "
-            f"Content-Range {response.headers.get('Content-Range')!r}, starting again"
+            f"Content-Range {clean(response.headers.get('Content-Range'), 100)!r}, starting again"
         )
     said = response.headers
     # A 206 must repeat the ETag of the 200, and may leave out its Last-Modified (RFC 9110, 15.3.7).

@@ -10,11 +10,15 @@ from typing import TypeVar
 
 import httpx
 
-from mta_weekly.errors import Busy, EtlError, GaveUp, NoAnswer, SourceFailed, TryAgain
+from mta_weekly.ceilings import refuse_more_bytes
+from mta_weekly.errors import EtlError, GaveUp, SourceFailed, TryAgain
+from mta_weekly.fetch import redirects
 from mta_weekly.fetch.body import Body, Version
-from mta_weekly.fetch.client import Web, hide_tokens
+from mta_weekly.fetch.client import Web
+from mta_weekly.fetch.faults import translate_faults
 from mta_weekly.fetch.head import check_answer, choose_unpacking
 from mta_weekly.retry import RetryBudget
+from mta_weekly.secrets import clean
 
 SLOWEST = 1000  # bytes a second; a week would take half a day
 REFUSED = {401, 403}  # who asks may not
@@ -56,7 +60,6 @@ def fetch_body(
         except TryAgain as error:
             client.pause(url, budget, error)
         except EtlError as error:
-            hide_tokens(client, error)
             if not isinstance(error, GaveUp):
                 client.patience_with(url).note_progress()  # it has answered
             raise
@@ -87,12 +90,13 @@ def receive_answer(
     """
     try:
         url = httpx.URL(body.url)
+        body.host = url.host  # which may be no name that anybody can have
     except (httpx.InvalidURL, UnicodeError) as error:
-        raise SourceFailed(f"{error}; check the address {body.url!r}") from error
+        raise SourceFailed(f"{clean(error, 100)}; check the address {clean(body.url, 200)!r}") from error
     while True:
         client.wait_for(url, budget)
-        body.answered = False
-        with _translate_faults(body, url.host, client), _ask(client, body, more) as response:
+        body.answered, body.host = False, url.host
+        with translate_faults(body, client, budget), _ask(client, url, body, budget, more) as response:
             if response.status_code in REFUSED and client.refuse_token(response.request):
                 continue
             if response.status_code == 304 and body.unless and not _is_proof(response, body.unless):
@@ -104,20 +108,32 @@ def receive_answer(
 
 
 @contextmanager
-def _ask(client: Web, body: Body, more: Mapping[str, str] | None) -> Iterator[httpx.Response]:
-    with client.stream("GET", body.url, headers=_headers(body, more)) as response:
-        body.answered = True
-        response.request.extensions["timeout"]["read"] = client.read_timeout  # its head had a limit of its own
-        yield response
+def _ask(
+    client: Web, asked: httpx.URL, body: Body, budget: RetryBudget, more: Mapping[str, str] | None
+) -> Iterator[httpx.Response]:
+    """The answer of an address, or of the one it sends us on to; what comes with a redirect is never read."""
+    url = asked
+    for _ in range(redirects.MOST + 1):
+        body.host = url.host
+        client.await_head(url.host, budget)
+        sender = redirects.name_sender(url, body.url)
+        with client.stream("GET", url, headers=_headers(body, more, sender)) as response:
+            onward = redirects.find_next(response, url)
+            if onward is None:
+                body.answered, body.came_from = True, body.came_from if body.received else sender
+                yield response
+                return
+        url = onward
+    raise redirects.refuse_more(url, body.url)
 
 
-def _headers(body: Body, more: Mapping[str, str] | None) -> dict[str, str]:
+def _headers(body: Body, more: Mapping[str, str] | None, sender: str) -> dict[str, str]:
     headers = dict(more or {})
-    if body.received:
+    if body.received and body.came_from == sender:  # an ETag says nothing of what another address has
         headers |= {"Range": f"bytes={body.received}-", "If-Range": body.validator}
-    elif body.unless:
+    elif body.unless and not body.received:
         # Not If-Modified-Since: a file that was set back to an older one would be "not modified" too.
-        etag = body.unless.etag if body.unless.url == body.url else ""
+        etag = body.unless.etag if body.unless.url == sender else ""
         headers |= {"If-None-Match": etag} if etag.isascii() and etag else {}
     return headers
 
@@ -131,36 +147,21 @@ def _is_proof(response: httpx.Response, version: Version) -> bool:
 def _receive_body(
     response: httpx.Response, body: Body, url: httpx.URL, client: Web, budget: RetryBudget
 ) -> Iterator[bytes]:
-    packing, patience = choose_unpacking(response, url.host), client.patience_with(url)
+    packing, patience = choose_unpacking(response, body.host), client.patience_with(url)
     # As they come: chunks of a size of ours would be held back, and lost when the body breaks.
-    for packed in refuse_slow_chunks(response.iter_raw(), url.host, client.read_timeout):
+    pieces = refuse_more_bytes(client.await_pieces(response.iter_raw(), body.host, budget), client.max_bytes)
+    for packed in refuse_slow_chunks(pieces, body.host, client.read_timeout):
         body.wire += len(packed)
         if not body.counted and body.received >= budget.most:
             patience.note_progress()
         for chunk in packing.unpack(packed):
             body.received += len(chunk)
             yield chunk
+            client.awaited.note()  # little on the wire may be much when it is unpacked, and take its time
+            budget.check_time(f"{body.host} has not sent all of it")
     if body.size is not None and body.wire != body.size:
-        raise TryAgain(f"the body from {url.host} ended at {body.wire:,} of {body.size:,} bytes")
-    packing.check_end(url.host)
-
-
-@contextmanager
-def _translate_faults(body: Body, host: str, client: Web) -> Iterator[None]:
-    """What the HTTP library raises, in the faults of `receive_answer`."""
-    try:
-        yield
-    except httpx.LocalProtocolError as error:
-        raise SourceFailed(f"{host} cannot be asked in this way ({type(error).__name__}); check the address") from None
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise NoAnswer(_broken(error, body, host)) from error
-    except httpx.TransportError as error:
-        if isinstance(error, httpx.ReadTimeout) and not body.answered:
-            said = f"no answer from {host} within {client.head_timeout:g} s (MTA_HEAD_TIMEOUT)"
-            raise Busy(said) from error
-        raise TryAgain(_broken(error, body, host)) from error
-    except (httpx.TooManyRedirects, httpx.InvalidURL, httpx.DecodingError, UnicodeError) as error:
-        raise SourceFailed(f"{host}: {error}; check the address {body.url}") from error
+        raise TryAgain(f"the body from {body.host} ended at {body.wire:,} of {body.size:,} bytes")
+    packing.check_end(body.host)
 
 
 def refuse_slow_chunks(chunks: Iterator[bytes], host: str, window: float) -> Iterator[bytes]:
@@ -170,15 +171,9 @@ def refuse_slow_chunks(chunks: Iterator[bytes], host: str, window: float) -> Ite
         waited, received = waited + time.monotonic() - asked, received + len(chunk)
         if waited > window:
             if received < SLOWEST * waited:
-                raise TryAgain(f"{host} sent {received:,} bytes in {waited:.0f} s, too slow to go on")
+                raise TryAgain(
+                    f"{host} sent {received:,} bytes in {waited:.0f} s (MTA_READ_TIMEOUT), too slow to go on"
+                )
             waited, received = 0.0, 0
         yield chunk
         asked = time.monotonic()  # what the others do with a chunk is not the host's time
-
-
-def _broken(error: httpx.TransportError, body: Body, host: str) -> str:
-    if body.received or body.answered:
-        promised = f" of {body.size:,}" if body.size is not None else ""
-        return f"the body from {host} broke off at {body.received:,}{promised} bytes"
-    reason = str(error) or type(error).__name__
-    return f"no answer from {host}: {reason}"

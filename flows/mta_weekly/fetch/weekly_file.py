@@ -3,15 +3,15 @@
 import struct
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
-from lzma import LZMAError
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
+from mta_weekly.ceilings import refuse_more_bytes
 from mta_weekly.errors import Refused, SourceFailed, SpoolFailed, TryAgain
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import WeeklyFile
@@ -42,10 +42,16 @@ def stream_week(source: WeeklyFile, base: str, week: Week, feed: Feed, late: str
         yield partial(_stream_zip, folder) if name.endswith(".zip") else stream_answers
 
 
+def _receive(client: Web, body: Body, budget: RetryBudget) -> Generator[bytes, None, None]:
+    """The file as it comes, up to the bytes of a week: a .zip goes to the disk, and padding unpacks to nothing."""
+    with closing(stream_answers(client, body, budget)) as chunks:
+        yield from refuse_more_bytes(chunks, client.max_bytes)
+
+
 def _stream_gzip(client: Web, body: Body, budget: RetryBudget) -> Generator[bytes, None, None]:
     member = None
     try:
-        for packed in stream_answers(client, body, budget):
+        for packed in _receive(client, body, budget):
             left = packed.lstrip(b"\0") if member and member.eof else packed  # one may be padded, as gzip takes it
             while left:
                 if member is None or member.eof:  # a file may be several in a row (RFC 1952, 2.2)
@@ -62,7 +68,7 @@ def _stream_zip(folder: Path, client: Web, body: Body, budget: RetryBudget) -> G
     with ExitStack() as stack:
         try:
             file = stack.enter_context(TemporaryFile(dir=folder))
-            for packed in stream_answers(client, body, budget):
+            for packed in _receive(client, body, budget):
                 file.write(packed)
         except OSError as error:
             raise SpoolFailed(cannot_write(folder, error)) from error
@@ -72,12 +78,12 @@ def _stream_zip(folder: Path, client: Web, body: Body, budget: RetryBudget) -> G
 
 def _unpack_zip(file: IO[bytes], body: Body) -> Iterator[bytes]:
     try:
-        with ZipFile(file) as archive, _open_only_file(archive, body) as member:
+        with ZipFile(_Careful(file)) as archive, _open_only_file(archive, body) as member:
             while piece := member.read(PIECE):
                 yield piece
     except RuntimeError as error:  # it is locked, or packed in another way
         raise SourceFailed(f"the zip file from {_host(body)} cannot be unpacked: {error}") from error
-    except (BadZipFile, LZMAError, zlib.error, OSError, EOFError, ValueError, IndexError, struct.error) as error:
+    except (BadZipFile, zlib.error, OSError, EOFError, ValueError, IndexError, struct.error) as error:
         raise _broken(body, "zip", error) from error  # what is damaged shows where it is read
 
 
@@ -86,7 +92,25 @@ def _open_only_file(archive: ZipFile, body: Body) -> IO[bytes]:
     if len(names) != 1:
         listed = ", ".join(repr(name[:40]) for name in names[:5]) or "none"
         raise Refused(f"the zip file from {_host(body)} must hold one file, and holds {len(names)}: {listed}")
+    if archive.getinfo(names[0]).compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        raise Refused(f"the zip file from {_host(body)} is packed in another way than deflate; pack it as others do")
     return archive.open(names[0])
+
+
+class _Careful:
+    """A file of which no more is read at once than its list of files may be long: a file of lists would fill memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        """As the file does."""
+        if size > PIECE:
+            raise Refused(f"the zip file must hold one file, and has a list of files of {size:,} bytes")
+        return self.file.read(size)
 
 
 def _broken(body: Body, kind: str, fault: object) -> TryAgain:

@@ -12,6 +12,7 @@ from mta_weekly.fetch.body import Body
 from mta_weekly.fetch.client import Web
 from mta_weekly.fetch.http import receive_answer
 from mta_weekly.retry import RetryBudget
+from mta_weekly.secrets import clean
 
 LONGEST = 1 << 16  # bytes of a row
 LARGEST = 1 << 22  # bytes of an answer in JSON
@@ -153,4 +154,4 @@ def read_time(said: Any) -> datetime | None:
 
 def quote_start(text: bytes) -> str:
     """What an answer begins with, for a person."""
-    return repr(" ".join(text[:200].decode(errors="replace").split()))
+    return repr(clean(text[:4096].decode(errors="replace"), 200))

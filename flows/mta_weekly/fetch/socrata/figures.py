@@ -19,9 +19,11 @@ from mta_weekly.fetch.client import Web
 from mta_weekly.fetch.socrata.answers import ask, read_objects, read_time
 from mta_weekly.fetch.socrata.queries import SUM, Slice, address_of_view, build_query, list_fields
 from mta_weekly.retry import RetryBudget
+from mta_weekly.secrets import clean
 from mta_weekly.settings import seconds_since
 
 COUNTABLE = 12  # digits
+LONGEST_NAME = 60  # characters of a column or a series, as people and facts are told of it
 EXACT = 2**53  # whole numbers below it are themselves as floating ones
 BEYOND = 1000  # digits of no sum
 NEAR, NEARLY_NOTHING = 1e-9, 1e-6  # how far the sum of floating numbers may be from the site's: a share; or in all
@@ -41,12 +43,13 @@ class DayFigures:
 
 @dataclass(frozen=True)
 class SliceFigures:
-    """What one answer says of the days of a slice, with the time of the set's last change and the copy it is from."""
+    """What one answer says of the days of a slice, with the set's last change, the copy it is from, and its address."""
 
     days: dict[date, DayFigures]
     last_modified: str
     etag: str
     behind: bool
+    came_from: str = ""
 
     @property
     def rows(self) -> int:
@@ -110,7 +113,7 @@ def ask_figures(
         return days
 
     days, body = ask(client, part.figures([*summed.values()]), budget, read, behind)
-    return SliceFigures(days, body.last_modified, body.etag, body.out_of_date)
+    return SliceFigures(days, body.last_modified, body.etag, body.out_of_date, body.came_from)
 
 
 def sum_figures(days: Iterable[DayFigures]) -> dict[str, Decimal]:
@@ -183,10 +186,11 @@ def choose_fields(table: Table, feed: Feed, said: SetDescription) -> tuple[list[
     spelled = {dialect.clean(name): name for name in (*said.fields[::-1], *known) if not name.startswith(":")}
     if missing := [column for column in feed.columns if column not in spelled]:
         raise Refused(
-            f"the header has changed: missing {', '.join(missing)}; the set has {', '.join(said.fields)[:400]}; "
+            f"the header has changed: missing {', '.join(missing)}; the set has {clean(', '.join(said.fields), 400)}; "
             "nothing loaded, look at it before you load it"
         )
-    return [spelled[column] for column in feed.columns], [name for name in spelled if name not in feed.columns]
+    unknown = [clean(name, LONGEST_NAME) for name in spelled if name not in feed.columns]
+    return [spelled[column] for column in feed.columns], unknown
 
 
 def check_complete(client: Web, part: Slice, figures: SliceFigures, late: str, budget: RetryBudget) -> SeriesState:
@@ -233,7 +237,8 @@ def check_series(client: Web, part: Slice, late: str, budget: RetryBudget) -> Se
     series, _ = ask(client, around.series, budget, read)
     newest = max((max(days) for days in series.values()), default=part.first)
     ended, notes, late_ones = list[str](), list[str](), list[str]()
-    for name, days in sorted(series.items()):
+    for named, days in sorted(series.items()):
+        name = clean(named, LONGEST_NAME)
         missing = [day for day in part.days if day not in days]
         if min(days) >= part.first or not missing:  # it has begun in this week, or all is there
             continue

@@ -32,12 +32,14 @@ class Piece:
         trust: in the site, by all pieces of the week.
         most: how many of its rows have ever come, of those that were counted first.
         times: the times of last change that its answers said.
+        came_from: the address that sent the last one.
     """
 
     def __init__(self, part: Slice, fields: Sequence[str], trust: Trust) -> None:
         self.part, self.fields, self.trust = part, list(fields), trust
         self.most = self.first_count = self.renewals = 0
         self.times: set[str] = set()
+        self.came_from = ""
 
     def renew(self) -> None:
         """It has changed: to read it again is to get on; but not for ever."""
@@ -97,6 +99,7 @@ class _Received:
                     yield rows
                     self._note_progress(patience, budget)
         body.wire += answer.wire
+        self.piece.came_from = answer.came_from
         self.ended = True
         if self.joined and self.got == self.count - 1 and self._ends_with_a_row():
             self.got += 1  # only the very last line end is missing

@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from mta_weekly import csv_rows
+from mta_weekly.ceilings import refuse_more_bytes
 from mta_weekly.errors import NotPublished, Unchanged
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import Table
@@ -20,6 +21,7 @@ from mta_weekly.feeds.weeks import Week
 from mta_weekly.fetch.body import Body, Sums
 from mta_weekly.fetch.client import Web
 from mta_weekly.fetch.http import Stream
+from mta_weekly.fetch.redirects import move_to
 from mta_weekly.fetch.socrata.answers import LONGEST, DataChanged, Unsteady
 from mta_weekly.fetch.socrata.copies import Copies
 from mta_weekly.fetch.socrata.figures import (
@@ -38,6 +40,7 @@ from mta_weekly.fetch.socrata.figures import (
 from mta_weekly.fetch.socrata.queries import Slice, cut_week, list_fields
 from mta_weekly.fetch.socrata.rows import Piece, Trust, split_values
 from mta_weekly.retry import RetryBudget
+from mta_weekly.secrets import clean
 
 
 @contextmanager
@@ -103,7 +106,7 @@ class TableWeek:
             self.fields.append(fields)
             self.pieces += [(Piece(each, fields, self._trust), number) for each in part.cut_days()]
             self.unknown += [name for name in unknown if name not in self.unknown]
-            news = f"{part.host} has columns that are not loaded: {', '.join(unknown)}"
+            news = f"{part.host} has columns that are not loaded: {clean(', '.join(unknown), 400)}"
             if unknown and client.warn_once(news):
                 self.news.append(news)
 
@@ -115,7 +118,11 @@ class TableWeek:
                 self.copies.drop([number])
                 piece.renew()
         self.said = said
-        body.url = " ".join(part.rows(fields) for part, fields in zip(self.parts, self.fields, strict=True))
+        rows = [part.rows(fields) for part, fields in zip(self.parts, self.fields, strict=True)]
+        body.url = " ".join(rows)
+        body.came_from = " ".join(
+            move_to(address, figures.came_from) for address, figures in zip(rows, said, strict=True)
+        )
         body.rows = sum(figures.rows for figures in said)
         body.etag = _join([figures.etag for figures in said])
         body.last_modified = _join(["" if figures.behind else figures.last_modified for figures in said])
@@ -162,6 +169,17 @@ class TableWeek:
                 body.out_of_date = True
                 body.notes.append(f"from a copy of {part.host} that is out of date")
         body.last_modified = _join(times)
+        body.came_from = self._find_sender() or body.came_from
+
+    def _find_sender(self) -> str:
+        """The address that sent the rows of each slice, with the condition of all of them; a copy says nothing new."""
+        senders = {of: piece.came_from for piece, of in self.pieces if piece.came_from}
+        if len(senders) < len(self.parts):
+            return ""
+        return " ".join(
+            f"{senders[n].partition('?')[0]}?{part.rows(fields).partition('?')[2]}"
+            for n, (part, fields) in enumerate(zip(self.parts, self.fields, strict=True))
+        )
 
     def _compare(self, sums: Sums, sums_of_day: Mapping[date, Sums]) -> None:
         """Compare sums of the rows that came, of all and where they come by days of each, with those that were said.
@@ -188,7 +206,8 @@ class TableWeek:
         if number in self.copies:
             yield from self.copies.read(number)
             return
-        yield from self.copies.keep(number, self._receive_piece(number, client, body, budget))
+        rows = refuse_more_bytes(self._receive_piece(number, client, body, budget), client.max_bytes)
+        yield from self.copies.keep(number, rows)
 
     def _receive_piece(self, number: int, client: Web, body: Body, budget: RetryBudget) -> Generator[bytes, None, None]:
         piece, of = self.pieces[number]
