@@ -27,6 +27,17 @@ def find_end(data: bytes | bytearray, quoted: bool, limit: int | None = None) ->
     return end
 
 
+def find_first_end(data: bytes, quoted: bool) -> int:
+    """Where the first row ends; at the end of `data`, where it does not. `data` begins with a row."""
+    start, odd = 0, False
+    while end := data.find(END, start) + 1:
+        odd = odd != (quoted and data.count(QUOTE, start, end) % 2 == 1)
+        if not odd:
+            return end
+        start = end
+    return len(data)
+
+
 def count_rows(rows: bytes | bytearray) -> int:
     """How many whole, quoted rows these are."""
     marks = rows.translate(None, TEXT).replace(QUOTE * 2, b"")
@@ -65,6 +76,14 @@ def cut_blocks(chunks: Iterable[bytes], quoted: bool, size: int) -> Iterator[byt
             del held[:end]
     if held:
         yield bytes(held)
+
+
+def cut_rows(rows: bytes, quoted: bool, size: int) -> Iterator[bytes]:
+    """Cut whole rows into pieces of whole rows, up to `size` bytes, or of one row that is longer."""
+    while rows:
+        end = len(rows) if len(rows) <= size else find_end(rows, quoted, size) or find_first_end(rows, quoted)
+        yield rows[:end]
+        rows = rows[end:]
 
 
 def split_rows(record: bytes, quoted: bool) -> list[bytes]:

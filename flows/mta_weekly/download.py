@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from mta_weekly.ceilings import refuse_more_bytes, refuse_more_rows
 from mta_weekly.content.convert import convert_week
 from mta_weekly.content.profile import WeekProfile, check_days
 from mta_weekly.errors import EtlError, NotPublished, Refused, TooManyBadRows, TryAgain, Unchanged, Unreachable
@@ -97,16 +98,15 @@ class Download:
         dialect = source.dialect_of(self.target.week)
 
         def consume(chunks: Iterator[bytes], body: Body) -> WeekProfile:
-            watched = watch(chunks, self.target.week.label, body)
+            watched = watch(self._limit(chunks, body), self.target.week.label, body)
+            feed, week, options = self.target.feed, self.target.week, self.options
             try:
                 profile = convert_week(
-                    watched, self.target.feed, self.target.week, path, self.options.allow_bad_rows, dialect
+                    watched, feed, week, path, options.allow_bad_rows, dialect, options.settings.max_rows
                 )
             except TooManyBadRows as error:
-                again = ["--force"] if self.options.force else ["--refresh"] if self.options.refresh else []
-                command = self.options.write_command(
-                    self.target.feed, self.target.week, *again, f"--allow-bad-rows {error.count}"
-                )
+                again = ["--force"] if options.force else ["--refresh"] if options.refresh else []
+                command = options.write_command(feed, week, *again, f"--allow-bad-rows {error.count}")
                 raise Refused(f"{error}: {command}") from error
             self._check(profile, body)
             return profile
@@ -143,6 +143,12 @@ class Download:
             check_days(profile, self.target.feed)
         except Refused as error:
             raise Refused(f"{error}; nothing loaded, try again later") from error
+
+    def _limit(self, chunks: Iterator[bytes], body: Body) -> Iterator[bytes]:
+        """The chunks of a week that is not beyond all measure, in bytes or by its source's own count of rows."""
+        for chunk in refuse_more_bytes(chunks, self.options.settings.max_bytes):
+            refuse_more_rows(body.rows or 0, self.options.settings.max_rows)
+            yield chunk
 
     def _unless(self, source: Source) -> Version | None:
         """The version that the lake has already, where it came from there."""

@@ -134,7 +134,11 @@ def test_a_counter_is_a_plain_integer(load_file: Load, counter: str, written: st
 
 
 @pytest.mark.parametrize(
-    "value", ['59 "ST"', '"59 ST', '59 ST"', '"', '""', "L'ENFANT", "ÉCOLE \uff11", "a\\b", "#", "NULL", "", "nan"]
+    "value",
+    [
+        *('59 "ST"', '"59 ST', '59 ST"', '"', '""', "L'ENFANT", "ÉCOLE \uff11", "a\\b", "#", "NULL", "", "nan"),
+        *("=1+1", "+1", "-1", "@SUM(A1)"),  # which a spreadsheet may compute, and the lake does not
+    ],
 )
 def test_a_text_survives_as_it_is(load_file: Load, value: str) -> None:
     _, content = load_file(published(row(), row(STATION=f"  {value} "), row()))

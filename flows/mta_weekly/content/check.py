@@ -5,14 +5,17 @@ Knows neither HTTP, nor files, nor the lake.
 """
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import date
+from math import inf
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mta_weekly import csv_rows
+from mta_weekly.ceilings import refuse_more_rows
 from mta_weekly.content.csv_tables import NOTHING, change_texts, decode, make_texts
 from mta_weekly.content.header import check_header, refuse_page
 from mta_weekly.content.profile import SHOWN, BadRow, Tally, WeekProfile
@@ -21,8 +24,13 @@ from mta_weekly.errors import BrokenBody, EtlError, Foreign, PartialWeek, Refuse
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import CsvDialect
 from mta_weekly.feeds.weeks import DAY, Week
+from mta_weekly.secrets import mask
 
 BLOCK = 3 << 18  # bytes parsed at once: enough to be fast, little enough to hold several for each of several weeks
+DENSE = 1 << 15  # line ends, more than a block of any feed has: one of more is judged in pieces of as many bytes
+MOST_KEPT = 48 << 20  # bytes of bad rows, as they are held until the week is whole
+BESIDE = 200  # bytes that one is besides its text
+MORE = 1000  # bad rows beyond those that are allowed: of more, nothing is told but that there are more
 TAIL = 4096  # bytes at a block's end where the line above its last one is
 PAGE = re.compile(r"<!doctype html|<\?xml\s|<(html|head|title|body|h1)(\s+[\w-]+=[^<>]*)?>", re.IGNORECASE)
 
@@ -31,15 +39,20 @@ class WeekValidator:
     """The state of reading a file block by block: as `published` in a dialect, or again from the lake.
 
     Attributes:
-        bad: the first bad rows, `keep` at most; more than are allowed need only be counted.
+        allowed: how many bad rows are.
+        most_rows: as many, or lines, may be read.
+        bad: the first bad rows, those that are allowed at most, their texts cut; more need only be counted.
     """
 
-    def __init__(self, feed: Feed, week: Week, published: CsvDialect | None, keep: int = SHOWN) -> None:
-        self.feed, self.published, self.keep = feed, published, keep
+    def __init__(
+        self, feed: Feed, week: Week, published: CsvDialect | None, allowed: int = 0, most_rows: float = inf
+    ) -> None:
+        self.feed, self.published, self.allowed, self.most_rows = feed, published, allowed, most_rows
         self.dialect = published or feed.dialect
         self.numbered = feed.tidied and not published
         self.judge = RowJudge(feed, week, self.dialect, self.numbered)
         self.tally, self.bad = Tally(feed, week, self.dialect.ordered), list[BadRow]()
+        self.kept = 0  # bytes of them
         self.line = 0  # lines seen
         self._head, self._last_count, self._last_time = "", b"", ""
 
@@ -63,8 +76,19 @@ class WeekValidator:
         """
         if self.line == 0:
             block = self._open(block)
-        before = self.line
-        self.line += block.count(b"\n") + (block[-1:] not in (b"", b"\n"))
+        before, ends = self.line, block.count(b"\n")
+        self.line += ends + (block[-1:] not in (b"", b"\n"))
+        refuse_more_rows(max(self.line - bool(self._head), self.tally.rows + self.tally.bad_rows), self.most_rows)
+        if ends + (b"\r" in block and block.count(b"\r")) <= DENSE:
+            return self._take(block, before)
+        found = list[pa.RecordBatch]()
+        for piece in csv_rows.cut_rows(block, self.dialect.quoted, DENSE):  # what is made of each bad row takes memory
+            rows = self._take(piece, before)
+            found += [] if rows is None else [rows]
+            before += piece.count(b"\n")
+        return pa.concat_batches(found) if found else None
+
+    def _take(self, block: bytes, before: int) -> pa.RecordBatch | None:
         self._check_text(block, before)
         if not self.dialect.quoted:
             self._check_end(block)
@@ -104,6 +128,7 @@ class WeekValidator:
 
         Raises:
             EtlError: they are no rows of a file, but what is left of one that broke.
+            Refused: they are so many that the others need not be read.
         """
         for row in rows.bad:
             if PAGE.search(row.text):
@@ -115,10 +140,27 @@ class WeekValidator:
         if is_open or (rows.ends_bad and "," in last.text and block[-1:] not in (b"\n", b"\r")):
             raise self._broken(last, "the last row is cut")
         self.tally.bad_rows += len(rows.bad)
-        self.bad += rows.bad[: self.keep - len(self.bad)]
+        new = [row.cut() for row in rows.bad[: max(SHOWN, self.allowed) - len(self.bad)]]
+        self.bad += new
+        self.kept += sum(sys.getsizeof(row.text) + BESIDE for row in new)
+        if self.kept > MOST_KEPT:
+            raise Refused(f"bad rows of more than {MOST_KEPT:,} bytes, too many to be left out; nothing loaded")
+        if self.tally.bad_rows > self.allowed + MORE:
+            raise Refused(self.describe_bad_rows())
+
+    def describe_bad_rows(self) -> str:
+        """The sentence for more bad rows than are allowed."""
+        count, most = self.tally.bad_rows, self.allowed + MORE
+        shown = "; ".join(map(str, self.bad[:SHOWN]))
+        if count > most:
+            hint = "nothing loaded, look at the file" if self.published else "the object is damaged"
+            return f"more than {most:,} bad rows, {self.allowed:,} allowed, reading stopped; {shown}; {hint}"
+        rows = "1 bad row" if count == 1 else f"{count:,} bad rows"
+        hint = f"--allow-bad-rows {count} would leave them out" if self.published else "the object is damaged"
+        return f"{rows}, {self.allowed:,} allowed; {shown}; {hint}"
 
     def _broken(self, row: BadRow, fault: str) -> EtlError:
-        return self._break(f"line {row.line}: {fault}: {row.text.strip()[:200]!r}{self._advice}")
+        return self._break(f"line {row.line}: {fault}: {mask(row.text.strip())[:200]!r}{self._advice}")
 
     def _break(self, message: str) -> EtlError:
         """What to raise for a body that broke: a source is asked again, an object stays what it is."""

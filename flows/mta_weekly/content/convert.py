@@ -3,12 +3,13 @@
 Knows neither HTTP nor the lake.
 """
 
+import codecs
 import csv
 import hashlib
-import io
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from mta_weekly.checksums import crc32c_of
 from mta_weekly.content.check import BLOCK, WeekValidator, cut_blocks
 from mta_weekly.content.csv_tables import NOTHING, write_rows
 from mta_weekly.content.gzip_file import GzipFile, read_gzip
-from mta_weekly.content.profile import SHOWN, BadRow, WeekProfile
+from mta_weekly.content.profile import BadRow, WeekProfile
 from mta_weekly.errors import Foreign, Refused, SpoolFailed, TooManyBadRows
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import CsvDialect
@@ -28,7 +29,7 @@ from mta_weekly.feeds.weeks import Week
 from mta_weekly.spool import cannot_write
 from mta_weekly.telemetry import record_step
 
-LONGEST_REJECT = 4 * BLOCK  # bytes of a row left out, its quotes doubled
+LONGEST_REJECT = 4 * BLOCK  # bytes of a row left out, its quotes doubled; older versions did not cut its text
 IN_FLIGHT = 1  # blocks parsed ahead of the compression
 
 
@@ -44,6 +45,7 @@ def convert_week(
     path: Path,
     allow_bad_rows: int = 0,
     dialect: CsvDialect | None = None,
+    most_rows: float = inf,
 ) -> WeekProfile:
     """Write a week's object to `path`, and the rows left out to `rejected_path(path)` where there are any.
 
@@ -53,6 +55,7 @@ def convert_week(
         allow_bad_rows: how many rows with a wrong number of fields, or a value that is none of its kind, may be left
             out.
         dialect: how they are written; without it, as the feed's first source writes them.
+        most_rows: as many, or lines, may come.
 
     Raises:
         Refused: the content is not a week of this feed. What is at `path` is then worth nothing.
@@ -61,10 +64,10 @@ def convert_week(
         SpoolFailed: `path` cannot be written.
     """
     dialect = dialect or feed.sources[0].dialect_of(week)
-    validator = WeekValidator(feed, week, dialect, keep=max(SHOWN, allow_bad_rows))
+    validator = WeekValidator(feed, week, dialect, allow_bad_rows, most_rows)
     sums = _write(path, lambda out: _pipeline(chunks, validator, out))
     if validator.tally.bad_rows > allow_bad_rows:
-        raise TooManyBadRows(_describe_bad_rows(validator, allow_bad_rows), validator.tally.bad_rows)
+        raise TooManyBadRows(validator.describe_bad_rows(), validator.tally.bad_rows)
     profile = validator.summarize(sums)
     if validator.bad:
         _write(rejected_path(path), lambda out: _write_rejects(validator.bad, out))
@@ -111,7 +114,7 @@ def examine_object(path: Path, feed: Feed, week: Week) -> WeekProfile:
     except (EOFError, OSError) as error:
         raise Refused(f"not a whole gzip file ({error})") from error
     if validator.bad:
-        raise Refused(_describe_bad_rows(validator, 0))
+        raise Refused(validator.describe_bad_rows())
     profile = validator.summarize({**_measure(path), "sha256": sha.hexdigest()})
     if right.sum.digest() != sha.digest():
         raise Refused("its rows are right, not how they are written (padding, line ends, quotes, a byte order mark)")
@@ -213,10 +216,10 @@ class _Sum:
 
 
 def _write_rejects(bad: list[BadRow], out: GzipFile) -> None:
-    text = io.StringIO()
-    rows = [("line", "reason", "text"), *((row.line, row.reason, row.text) for row in bad)]
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    out.write(text.getvalue().encode())
+    text = codecs.getwriter("utf-8")(out)  # type: ignore[arg-type] # nothing but written to
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("line", "reason", "text"))
+    writer.writerows((row.line, row.reason, row.text) for row in bad)
 
 
 def _write(path: Path, fill: Callable[[GzipFile], None]) -> dict[str, Any]:
@@ -229,12 +232,3 @@ def _write(path: Path, fill: Callable[[GzipFile], None]) -> dict[str, Any]:
     except OSError as error:
         raise SpoolFailed(cannot_write(path.parent, error)) from error
     return out.sums
-
-
-def _describe_bad_rows(validator: WeekValidator, allowed: int) -> str:
-    """The sentence for more bad rows than are allowed."""
-    count = validator.tally.bad_rows
-    rows = "1 bad row" if count == 1 else f"{count:,} bad rows"
-    shown = "; ".join(map(str, validator.bad[:SHOWN]))
-    hint = f"--allow-bad-rows {count} would leave them out" if validator.published else "the object is damaged"
-    return f"{rows}, {allowed} allowed; {shown}; {hint}"

@@ -1,7 +1,7 @@
 """What is known of a week when it has been read: its figures, and the rows that cannot be used."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from math import isfinite
 from typing import Any
@@ -14,11 +14,13 @@ from mta_weekly.content.figures import FigureTally
 from mta_weekly.errors import PartialWeek, Refused
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.weeks import DAYS, Week
+from mta_weekly.secrets import mask
 
 SHOWN = 5  # bad rows shown in an error
+KEPT = 2000  # characters of a bad row's text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BadRow:
     """A row that cannot be used: its line in the published file (from 1), why, and its text."""
 
@@ -26,8 +28,14 @@ class BadRow:
     reason: str
     text: str
 
+    def cut(self) -> "BadRow":
+        """The same to be kept: thousands may be allowed, of hundreds of kilobytes each."""
+        if len(self.text) <= KEPT:
+            return self
+        return replace(self, text=f"{self.text[:KEPT]}... (cut, {len(self.text):,} characters)")
+
     def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}: {self.text.strip()[:200]!r}"
+        return f"line {self.line}: {self.reason}: {mask(self.text.strip())[:200]!r}"
 
 
 @dataclass(frozen=True)
