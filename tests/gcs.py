@@ -47,6 +47,7 @@ class Gcs(Loopback):
         objects: Blobs by bucket and name, whole ones only. Tests may look, add and change.
         faults: Consumed in order, each by the next request it fits.
         forbid: Permissions the caller lacks, such as "storage.objects.create".
+        permitted: Those that were asked for, by requests that had them; tests may clear it.
         require_token: Whether requests need a token issued by this server.
         refuse_credentials: Whether the token endpoint turns everybody away.
         tokens: Those that are good; clear it and they have expired.
@@ -57,6 +58,7 @@ class Gcs(Loopback):
         self.objects: dict[str, dict[str, Blob]] = {bucket: {} for bucket in buckets}
         self.faults: list[Fault] = []
         self.forbid: set[str] = set()
+        self.permitted: set[str] = set()
         self.require_token = False
         self.refuse_credentials = False
         self.tokens: set[str] = set()
@@ -132,6 +134,8 @@ class Gcs(Loopback):
         if permission in self.forbid:
             denied = f"Permission '{permission}' denied on resource (or it may not exist)."
             raise Refusal(403, "forbidden", f"{EMAIL} does not have {permission} access. {denied}")
+        if permission:
+            self.permitted.add(permission)
 
     def _token(self, call: Call) -> Reply:
         try:

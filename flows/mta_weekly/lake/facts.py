@@ -179,7 +179,7 @@ class Facts(BaseModel):
         """
         values = self.model_dump(mode="json").items()
         said = {name: value if isinstance(value, str) else _to_text(value) for name, value in values}
-        size = sum(len(name.encode()) + len(value.encode()) for name, value in said.items())
+        size = sum(len(text.encode(errors="surrogatepass")) for each in said.items() for text in each)
         if size > LARGEST:
             raise LakeFailed(
                 f"the facts of {self.feed} {self.week} have {size:,} bytes, and a bucket keeps {LARGEST:,}"

@@ -1,8 +1,9 @@
 """A lake in a Google Cloud Storage bucket, through a client it is handed. Knows no folder, no feed and no Prefect."""
 
+import io
 import os
 from collections.abc import Callable, Iterable
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,8 @@ from mta_weekly.retry import RetryBudget
 CONTENT_TYPE = "application/gzip"
 # What the methods below need: the role Storage Object User has them all.
 PERMISSIONS = tuple(f"storage.objects.{action}" for action in ("create", "delete", "get", "list", "update"))
-TIMEOUT = 60.0  # seconds an answer of the bucket may take
+TIMEOUT = 60.0  # seconds an answer of the bucket may take, where its client has no other limits
+MOST_PAGES = 50  # of a listing, 1,000 objects each; a feed has 52 weeks a year
 Result = TypeVar("Result")
 
 
@@ -72,7 +74,10 @@ class BucketLake:
     def _list(self, prefix: str, budget: RetryBudget) -> list[dict[str, Any]]:
         def list_pages() -> list[Any]:
             listing = self.client.list_blobs(self.bucket, prefix=prefix, retry=None, timeout=TIMEOUT)
-            return [page.raw_page for page in listing.pages]
+            pages = [page.raw_page for page in islice(listing.pages, MOST_PAGES + 1)]
+            if len(pages) > MOST_PAGES:
+                raise LakeFailed(f"its listing of {prefix}* has no end, of {MOST_PAGES} pages; look what is there")
+            return pages
 
         pages = self._ask("a listing", list_pages, budget, find_fault_in_listing)
         return [item for page in pages for item in page.get("items", ())]
@@ -84,7 +89,8 @@ class BucketLake:
         condition = {"if_generation_match": int(found.generation), "retry": None, "timeout": TIMEOUT}
 
         def download() -> None:
-            self._blob(key).download_to_filename(str(path), raw_download=True, checksum=None, **condition)
+            with _Sized(path, found.size) as file:
+                self._blob(key).download_to_file(file, raw_download=True, checksum=None, **condition)
 
         def compare(_: None) -> str | None:
             size, crc = path.stat().st_size, crc32c_of(path)
@@ -234,6 +240,20 @@ class BucketLake:
                     return answer
                 fault = TryAgain(f"{self}: {odd}")
             budget.pause(fault)
+
+
+class _Sized(io.FileIO):
+    """A new file that takes no more than there was said to be."""
+
+    def __init__(self, path: Path, most: int) -> None:
+        super().__init__(path, "w")
+        self.left = most
+
+    def write(self, data: Any) -> int:
+        self.left -= len(data)
+        if self.left < 0:
+            raise TryAgain("more came than the object has")
+        return super().write(data)
 
 
 def _as_seen(found: StoredObject) -> dict[str, Any]:

@@ -5,8 +5,9 @@ import re
 import traceback
 from typing import Any
 
-from mta_weekly.errors import LakeFailed, TryAgain, to_one_line
+from mta_weekly.errors import LakeFailed, TryAgain
 from mta_weekly.retry import seconds_to_wait
+from mta_weekly.secrets import clean
 
 OF_OBJECT = " of an object"  # how what is asked ends, where an answer may be that the object is another, or gone
 UPLOAD = f"the upload{OF_OBJECT}"
@@ -15,6 +16,7 @@ NEEDED = ("generation", "metageneration", "size")  # numbers of an object, as te
 REQUEST_TIMEOUT, TOO_MANY = 408, 429  # those of its own faults that a client may try again
 ERRORS, SERVER_ERRORS = 400, 500  # and above
 LONGEST = 300  # characters of what somebody else says
+LOOKED_AT = 4096  # of which so many may be of it
 OAUTH = "google.oauth2._client"  # the module that reads what a token endpoint answers
 CREDENTIALS = ("google.oauth2", "google.auth.compute_engine")  # those that ask for a token
 ENDPOINT = "the token endpoint of its credentials answered with"
@@ -35,6 +37,8 @@ def explain_error(error: Exception, lake: object, asked: str) -> LakeFailed | Tr
     from google.api_core.exceptions import GoogleAPICallError
     from google.auth.exceptions import GoogleAuthError
 
+    if isinstance(error, LakeFailed | TryAgain):  # of `gcs_transport`
+        return type(error)(f"{lake}: {error}")
     if isinstance(error, GoogleAPICallError):
         return _explain_status(error, lake, asked)
     if isinstance(error, GoogleAuthError):
@@ -59,7 +63,7 @@ def explain_error(error: Exception, lake: object, asked: str) -> LakeFailed | Tr
     if isinstance(error, OSError) and not isinstance(
         error, odd
     ):  # of this machine: a work file, a file of certificates
-        return LakeFailed(f"{lake}: {to_one_line(error)[:LONGEST]}")
+        return LakeFailed(f"{lake}: {_quote(error)}")
     came = "packed otherwise than it says" if isinstance(error, packed) else _describe(getattr(error, "doc", None))
     if any(module.startswith(CREDENTIALS) for module in _modules_of(error)):
         return TryAgain(f"{lake}: {ENDPOINT} {came}, not with a token")
@@ -141,7 +145,7 @@ def _say(error: Any, text: str) -> str:
         message = None
     if not isinstance(message, str):
         message = f"{getattr(error.response, 'reason', '')} ({_describe(text)})".strip()
-    return f"{int(error.code or 0)} {to_one_line(message)[:LONGEST]}"
+    return f"{int(error.code or 0)} {_quote(message)}"
 
 
 def _describe(text: str | None) -> str:
@@ -158,9 +162,27 @@ def _modules_of(error: Exception) -> list[str]:
 
 def _first_line(error: Exception) -> str:
     """What happened, without the client's own nesting of it."""
+    import http.client
+
+    import urllib3
+
+    inner: BaseException = error
+    while causes := [each for each in inner.args if isinstance(each, Exception)]:
+        inner = causes[-1]
     text = str(error).partition("\n")[0]
+    if "Connection broken" in text:  # in the middle of a body
+        return f"its answer broke off ({_quote(inner)})"
+    if isinstance(inner, http.client.HTTPException | urllib3.exceptions.ProtocolError) and not isinstance(
+        inner, ConnectionError
+    ):
+        return f"its answer is no HTTP ({_quote(inner)})"
     system = re.search(r"\[Errno -?\d+\] [\w ]+|timed out|Remote end closed connection", text)
-    return f"no answer, {system[0]}" if system else text[:LONGEST] or type(error).__name__
+    return f"no answer, {system[0]}" if system else _quote(text) or type(error).__name__
+
+
+def _quote(said: object) -> str:
+    """What somebody else says, in one short line."""
+    return clean(str(said)[:LOOKED_AT], LONGEST)
 
 
 def _retry_after(error: Any) -> float | None:
