@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-faults test-containers lint format bench screenshots adf requirements clean
+.PHONY: help setup demo test test-unit test-faults test-containers lint audit format bench screenshots adf requirements clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 24
@@ -47,15 +47,21 @@ test-faults: $(VENV)/dev.stamp  ## run those that draw by chance, ten times as o
 test-containers: $(VENV)/dev.stamp  ## build the image and run it: blocks, deployments, an agent, workers
 	$(BIN)/python -m pytest -m containers
 
-lint: $(VENV)/dev.stamp  ## check style, types, workflows
+lint: $(VENV)/dev.stamp  ## check style, types, workflows, what is unsafe
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	PYTHONPATH=flows $(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive flows blocks deployments
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/zizmor --quiet --offline --persona pedantic .github
+
+# What cannot be asked about counts as a fault too (--strict): no answer is no clean bill.
+audit: $(VENV)/dev.stamp  ## ask whether anything that is pinned is known to be unsafe
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+		-r prefect-requirements.txt -r docker-requirements.txt -r requirements/dev.txt
 
 format: $(VENV)/dev.stamp  ## format the code
 	$(BIN)/ruff check --fix-only --quiet

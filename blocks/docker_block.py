@@ -12,14 +12,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import script_steps  # first: it looks at what Prefect needs to load, and lets the others be found
+
+# isort: split
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.infrastructure.container import DockerContainer, ImagePullPolicy
 
-import script_steps  # lets the others be found
-
-# isort: split
 from mta_weekly.errors import BadArgument, EtlError
 
 PREFECT_HOME = "/opt/prefect/data/prefect"  # the image's; an agent's own, a path of its machine, would travel instead
@@ -28,6 +28,8 @@ SECRET = re.compile(
 )
 NAMES_A_FILE = "GOOGLE_APPLICATION_CREDENTIALS"  # looks secret, and holds a path
 TYPE = "docker"  # of the work pool
+# How a worker's containers are confined, in the words of docker-py. A container block, for an agent, has no such words.
+CONFINED = {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"], "pids_limit": 256}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -159,7 +161,9 @@ def steps(options: argparse.Namespace) -> list[script_steps.Step]:
         await container.save(options.block_name, overwrite=True)
 
     async def make_pool() -> str | None:
-        return await save_pool(options.work_pool, await container.generate_work_pool_base_job_template())
+        template = await container.generate_work_pool_base_job_template()
+        template["variables"]["properties"]["container_create_kwargs"]["default"] = CONFINED
+        return await save_pool(options.work_pool, template)
 
     if options.block_name:
         planned.append(script_steps.Step("register", f"docker-container/{options.block_name}: {what}", save_block))

@@ -35,7 +35,9 @@ class TestContainer:
         assert (block.image_pull_policy.value, block.mem_limit, block.auto_remove) == ("IF_NOT_PRESENT", "1g", False)
         assert self.pool().type == "docker"
         wanted = {"image": block.image, "env": env, "volumes": block.volumes, "image_pull_policy": "IfNotPresent"}
-        assert pool.items() >= {**wanted, "mem_limit": "1g", "auto_remove": False}.items()
+        assert pool.items() >= {**wanted, "mem_limit": "1g", "auto_remove": False, "privileged": False}.items()
+        confined = pool["container_create_kwargs"]
+        assert (confined["cap_drop"], confined["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
 
     def test_again_with_less_leaves_nothing_of_the_first(self, script: Script) -> None:
         both = ("--block_name", "box", "--work_pool", "pool")
