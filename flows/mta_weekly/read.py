@@ -93,7 +93,7 @@ def read_weeks(
 
     Raises:
         BadArgument: as of `read_week`; or the feed has no week from start to end.
-        LakeFailed: as of `read_week`; of weeks that lack, all are named, with the command that loads them.
+        LakeFailed: as of `read_week`; of weeks that lack, a thousand are named, with the command that loads them all.
 
     Example:
         >>> weeks = read_weeks("data/lake", "turnstile", date(2023, 12, 25), "240106")
@@ -124,7 +124,7 @@ def _read_frame(lake: LakeFiles, feed: Feed, week: Week) -> pd.DataFrame:
 
 def _find_feed(name: str) -> Feed:
     if name not in FEEDS:
-        raise BadArgument(f"feed {name!r}: there is no such feed; choose one of {', '.join(FEEDS)}.")
+        raise BadArgument(f"feed {str(name)[:40]!r}: there is no such feed; choose one of {', '.join(FEEDS)}.")
     return FEEDS[name]
 
 
@@ -145,13 +145,14 @@ def _find_week(week: str | date | Week) -> Week:
             day = datetime.strptime(week, "%y%m%d").date()  # noqa: DTZ007 - a day has no zone
         else:
             raise ValueError(week)
-        nearest = Week.on_or_after(day)  # of NaT, and of the last days of all, there is none
+        nearest = Week.on_or_after(day)  # of NaT, and of the first and last days of all, there is none
+        last = nearest.days[-1]
     except (TypeError, ValueError, OverflowError):
         raise BadArgument(f"week {week!r}: name a week by its Saturday, as yyMMdd or as a date.") from None
     if nearest.saturday != day:
         raise BadArgument(
             f"week {week!r}: {day} is a {day:%A}, and a week is named by the Saturday after its seven days; those to "
-            f"{nearest.days[-1]} are in week {nearest}."
+            f"{last} are in week {nearest}."
         )
     return nearest
 

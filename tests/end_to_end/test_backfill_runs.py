@@ -121,13 +121,13 @@ def test_without_a_worker_the_parts_are_named_and_do_not_stay_behind(fleet: Flee
         ({"deployment": "asked", "part_timeout": 0.0}, "part_timeout 0.0: must be more than 0"),
         ({"deployment": "asked", "part_timeout": math.inf}, "part_timeout inf: must be more than 0 and up to"),
         ({"deployment": "asked", "part_timeout": math.nan}, "part_timeout nan: must be more than 0"),
-        ({"deployment": "asked", "concurrency": 0}, "concurrency 0, allow_bad_rows 0: must be 1 or more"),
+        ({"deployment": "asked", "concurrency": 0}, "concurrency 0: must be 1 or more"),
         ({"deployment": "asked", "first": date(2016, 1, 1)}, "the end is before the start"),
         (
             {"deployment": "asked", "lake": "gs://bucket"},
-            "lake gs://bucket: give gcs-bucket/NAME, or a folder from the root",
+            "lake 'gs://bucket': give gcs-bucket/NAME, or a folder from the root",
         ),
-        ({"deployment": "asked", "lake": "a/folder"}, "lake a/folder: give gcs-bucket/NAME, or a folder from"),
+        ({"deployment": "asked", "lake": "a/folder"}, "lake 'a/folder': give gcs-bucket/NAME, or a folder from"),
         ({"deployment": "asked", "lake": "gcs-bucket/none"}, "no such block is registered"),
     ],
 )

@@ -197,6 +197,7 @@ def test_weeks_that_lack_are_named_with_the_command_that_loads_them(lake: Lake, 
         ("turnstile", "240132", "as yyMMdd or as a date"),
         ("turnstile", 240106, "as yyMMdd or as a date"),
         ("turnstile", date.max, "as yyMMdd or as a date"),
+        ("turnstile", date.min, "as yyMMdd or as a date"),
         ("turnstile", pd.NaT, "as yyMMdd or as a date"),
         ("turnstile", "240224", "turnstile has published weeks 100508 to 240217"),
         ("ridership", "100508", "ridership has published week 170114 and those after it"),
@@ -205,6 +206,12 @@ def test_weeks_that_lack_are_named_with_the_command_that_loads_them(lake: Lake, 
 def test_a_week_that_cannot_be_is_a_bad_argument(feed: str, week: Any, said: str, tmp_path: Path) -> None:
     with pytest.raises(BadArgument, match=said):
         read_week(tmp_path, feed, week)
+
+
+def test_of_more_weeks_than_anybody_reads_the_first_are_named(tmp_path: Path) -> None:
+    with pytest.raises(LakeFailed, match=r"200314, 200321, .* and 2,251 more; load what lacks: ") as error:
+        read_weeks(tmp_path, "daily", "200314", date(2082, 7, 1))
+    assert len(str(error.value)) < 10_000
 
 
 def test_a_period_that_holds_no_week_is_a_bad_argument(tmp_path: Path) -> None:
@@ -223,8 +230,11 @@ def test_a_period_that_holds_no_week_is_a_bad_argument(tmp_path: Path) -> None:
     ("lake", "options", "said"),
     [
         ("not/there", {}, "no such folder; name one, or gs://BUCKET"),
-        ("a\0b", {}, "no such folder"),
+        ("a\0b", {}, "name a folder, or gs://BUCKET"),
+        ("a\x1b[31m", {}, "name a folder, or gs://BUCKET"),
         ("~nobody-here/lake", {}, "no folder has such a name"),
+        ("x" * 300, {}, "cannot be looked at .File name too long"),
+        ("x/" * 501, {}, "name a folder, or gs://BUCKET"),
         ("", {}, "name a folder, or gs://BUCKET"),
         ("gs://", {}, "name the bucket"),
         ("gs://another", ANONYMOUS, "there is nothing of that name"),

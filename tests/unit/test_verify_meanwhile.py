@@ -21,11 +21,12 @@ SATURDAY, NEXT = Week.named(WEEK), Week.named("240113")
 
 def interfere(monkeypatch: pytest.MonkeyPatch, lake: Lake, change: Callable[[], None], times: int) -> None:
     """Let something happen to the lake between a look at a file and its reading, so many times."""
-    read, left = type(lake).read, [change] * times
+    read, left, changing = type(lake).read, [change] * times, threading.RLock()
 
     def meanwhile(self: Lake, *rest: Any) -> None:
-        if left:
-            left.pop()()
+        with changing:  # another thread must not read before it has happened
+            if left:
+                left.pop()()
         read(self, *rest)
 
     monkeypatch.setattr(type(lake), "read", meanwhile)

@@ -14,6 +14,7 @@ from mta_weekly.errors import LakeFailed
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.columns import CLOCK, COUNTER, NUMBER, TEXT, TIME, WHOLE, Column
 from mta_weekly.feeds.weeks import Week
+from mta_weekly.secrets import clean
 
 TYPES = {
     TEXT: pa.dictionary(pa.int32(), pa.string()),
@@ -93,7 +94,7 @@ def _make_series(values: pa.ChunkedArray, column: Column) -> pd.Series:
 def _explain_misfit(said: str, names: list[str], feed: Feed, week: Week) -> str:
     found = MISFIT.search(said)
     if not found:
-        return f"{feed.name} {week}: its rows cannot be read: {said[:LONGEST]}; look at the file"
+        return f"{feed.name} {week}: its rows cannot be read: {clean(said, LONGEST)}; look at the file"
     column = feed.schema[feed.columns.index(names[int(found[1])])]
     return _say_misfit(column, found[2], feed, week)
 

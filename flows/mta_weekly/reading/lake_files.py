@@ -27,11 +27,13 @@ from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.weeks import Week
 from mta_weekly.lake.facts import Facts
 from mta_weekly.lake.folder_names import ASIDE, name_aside
-from mta_weekly.lake.objects import BLOCK
+from mta_weekly.lake.objects import BLOCK, LONGEST_NAME, SHOWN
 from mta_weekly.options import write_command
+from mta_weekly.secrets import clean
 
 LOOKS = 3  # at an object that is replaced while it is read
 LONGEST = 300  # characters of what somebody else says
+NAMED = 1000  # weeks in a sentence
 BUCKET = re.compile("gc?s://+(.*)")
 FAULTS = (  # what file systems raise; gcsfs lets through what those below it do
     OSError,
@@ -101,7 +103,8 @@ class LakeFiles:
 
     def say_lacking(self, feed: Feed, weeks: list[Week]) -> str:
         """The sentence for weeks that are not there: their names, and the command that loads them."""
-        named = ", ".join(map(str, weeks))
+        named = ", ".join(map(str, weeks[:NAMED]))
+        named += f" and {len(weeks) - NAMED:,} more" if len(weeks) > NAMED else ""
         return f"lake {self.name}: it lacks {feed.name} {named}; load what lacks: {self._write_command(feed, *weeks)}"
 
     def _list_files(self, feed: Feed, prefix: str = "") -> dict[str, Any]:
@@ -153,7 +156,7 @@ class LakeFiles:
         except FileNotFoundError as error:
             raise LakeFailed(f"lake {self.name}: there is nothing of that name; check it") from error
         except FAULTS as error:
-            said = to_one_line(error)[:LONGEST]
+            said = to_one_line(error, LONGEST)
             refused = REFUSED.search(said) or isinstance(error, google.auth.exceptions.GoogleAuthError)
             advice = f"who reads a bucket needs the role Storage Object Viewer: {SIGN_IN}"
             advice = advice if refused and self._is_bucket else "try again, or look what is there"
@@ -167,7 +170,7 @@ class LakeFiles:
             size, crc = known[0].size, known[0].crc32c
             self._fail(feed, week, f"it is damaged: {found}, where its facts say {size:,} bytes with crc32c {crc}")
         if others := named - {f"{feed.name} {week}"}:
-            self._fail(feed, week, f"its facts are those of {others.pop()[:LONGEST]}")
+            self._fail(feed, week, f"its facts are those of {clean(others.pop(), LONGEST)}")
         raise LakeFailed(
             f"{feed.name} {week} in {self.name}: it has no facts that prove it; load the week, which examines what is "
             f"there: {self._write_command(feed, week)}"
@@ -191,8 +194,8 @@ def open_lake(lake: str | Path, storage_options: Mapping[str, Any] | None) -> La
         LakeFailed: the folder is not there, or the credentials cannot be used.
     """
     name, options = str(lake), dict(storage_options or {})
-    if not name:
-        raise BadArgument("lake '': name a folder, or gs://BUCKET.")
+    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise BadArgument(f"lake {name[:SHOWN]!r}: name a folder, or gs://BUCKET.")
     if "://" not in name:
         folder = _find_folder(name)
         return LakeFiles(name, fsspec.filesystem("file"), folder.as_posix())
@@ -202,7 +205,7 @@ def open_lake(lake: str | Path, storage_options: Mapping[str, Any] | None) -> La
     try:
         fsspec.get_filesystem_class(name.partition("://")[0])
     except (ImportError, ValueError) as error:
-        raise BadArgument(f"lake {name!r}: {to_one_line(error)[:LONGEST]}; name a folder, or gs://BUCKET.") from error
+        raise BadArgument(f"lake {name!r}: {to_one_line(error, LONGEST)}; name a folder, or gs://BUCKET.") from error
     try:
         if bucket:  # by the plain one: gcsfs' default asks by gRPC what kind of bucket it is, which few may know
             return LakeFiles(name, gcsfs.core.GCSFileSystem(**options), bucket[1].strip("/"))
@@ -215,9 +218,12 @@ def open_lake(lake: str | Path, storage_options: Mapping[str, Any] | None) -> La
 def _find_folder(name: str) -> Path:
     try:
         folder = Path(name).expanduser().absolute()
+        is_there = folder.is_dir()
     except RuntimeError as error:
         raise BadArgument(f"lake {name!r}: no folder has such a name ({to_one_line(error)}).") from error
-    if not folder.is_dir():
+    except OSError as error:
+        raise LakeFailed(f"lake {name}: it cannot be looked at ({error.strerror}); name another folder") from error
+    if not is_there:
         raise LakeFailed(f"lake {name}: there is no such folder; name one, or gs://BUCKET, or gs://BUCKET/FOLDER")
     return folder
 
