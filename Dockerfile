@@ -6,7 +6,7 @@ FROM ${BASE}
 
 LABEL org.opencontainers.image.title="mta-weekly-etl" \
       org.opencontainers.image.description="Lands weekly public data in a cloud data lake, right, every Saturday." \
-      org.opencontainers.image.version="0.12.0" \
+      org.opencontainers.image.version="0.13.0" \
       org.opencontainers.image.licenses="MIT"
 
 WORKDIR /opt/prefect
