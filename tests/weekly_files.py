@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import re
+import zipfile
 from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
@@ -35,6 +36,15 @@ def row(**values: str) -> list[str]:
 def published(*rows: list[str] | str, header: str = HEADER) -> bytes:
     lines = [header, *(line if isinstance(line, str) else ",".join(line) for line in rows)]
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def packed(*files: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip file of these, by name and content."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", method) as archive:
+        for name, content in files:
+            archive.writestr(name, content)
+    return made.getvalue()
 
 
 @pytest.fixture

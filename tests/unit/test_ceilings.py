@@ -1,9 +1,7 @@
 """A week may come to so much and no more: bytes, rows, bad rows and the texts of these."""
 
 import gzip
-import io
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -34,7 +32,7 @@ from mta_weekly.settings import Settings
 from socrata_weeks import Loads
 from soda import Soda
 from web import Answer, Web
-from weekly_files import published, rejected, row
+from weekly_files import packed, published, rejected, row
 
 pytest_plugins = ["socrata_weeks"]
 
@@ -42,14 +40,6 @@ WEEK = Week.named("240106")
 WHOLE = small_week()
 GZ = gzip.compress(WHOLE, mtime=0)
 BYTES, ROWS = "MTA_MAX_BYTES", "MTA_MAX_ROWS"
-
-
-def packed(*files: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", method) as archive:
-        for name, content in files:
-            archive.writestr(name, content)
-    return made.getvalue()
 
 
 @pytest.fixture

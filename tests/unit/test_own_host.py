@@ -1,7 +1,6 @@
 """A weekly file on a host of its own, plain or packed, is a feed by its entry alone."""
 
 import gzip
-import io
 import json
 import zipfile
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from mta_weekly.outcomes import Outcome
 from mta_weekly.retry import RetryBudget
 from mta_weekly.settings import Settings
 from web import Answer, Web
+from weekly_files import packed
 
 FIRST = Week.named("240106")
 ROWS = [(f"{day}", station, str(n)) for day in FIRST.days for n, station in enumerate(("Main St", "Ferry, north"))]
@@ -48,14 +48,6 @@ def counts(web: Web, file: str) -> Feed:
             WeeklyFile(base=f"{web.url}/open", file=file, dialect=CsvDialect("%Y-%m-%d", upper=True, quoted=True)),
         ),
     )
-
-
-def packed(*files: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", method) as archive:
-        for name, content in files:
-            archive.writestr(name, content)
-    return made.getvalue()
 
 
 ZIP = packed(("counts/", b""), ("counts/week.csv", PUBLISHED.encode()), ("__MACOSX/counts/._week.csv", b"junk"))
