@@ -14,9 +14,14 @@ def refuse_more_bytes(pieces: Iterable[bytes], most: int) -> Iterator[bytes]:
     received = 0
     for piece in pieces:
         received += len(piece)
-        if received > most:
-            raise _too_much(f"{most:,} bytes", "MTA_MAX_BYTES")
+        check_bytes(received, most)
         yield piece
+
+
+def check_bytes(received: int, most: int) -> None:
+    """Refuse a week of more bytes than `most`, as they come or unpacked."""
+    if received > most:
+        raise _too_much(f"{most:,} bytes", "MTA_MAX_BYTES")
 
 
 def refuse_more_rows(rows: int, most: float) -> None:

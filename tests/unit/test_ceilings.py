@@ -228,3 +228,9 @@ def test_what_unpacks_to_more_and_more_ends_with_the_time_of_the_week(web: Web) 
         with pytest.raises(GaveUp, match=r"127\.0\.0\.1 was not asked any more; gave up"):
             fetch_body(client, f"{web.url}/bomb", take_slowly, budget)
     assert len(web.requests) == 1
+
+
+def test_a_zip_that_its_sender_packs_once_more_is_counted_as_it_goes_to_the_disk(run: Callable[..., Outcome]) -> None:
+    much = Answer(gzip.compress(b"\0" * 1_000_000), headers={"Content-Encoding": "gzip"})
+    with pytest.raises(Refused, match=r"^more than 100,000 bytes came \(MTA_MAX_BYTES\)"):
+        run("zip", much, max_bytes=100_000)

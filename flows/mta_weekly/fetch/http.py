@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import httpx
 
-from mta_weekly.ceilings import refuse_more_bytes
+from mta_weekly.ceilings import check_bytes
 from mta_weekly.errors import EtlError, GaveUp, SourceFailed, TryAgain
 from mta_weekly.fetch import redirects
 from mta_weekly.fetch.body import Body, Version
@@ -149,13 +149,15 @@ def _receive_body(
 ) -> Iterator[bytes]:
     packing, patience = choose_unpacking(response, body.host), client.patience_with(url)
     # As they come: chunks of a size of ours would be held back, and lost when the body breaks.
-    pieces = refuse_more_bytes(client.await_pieces(response.iter_raw(), body.host, budget), client.max_bytes)
+    pieces = client.await_pieces(response.iter_raw(), body.host, budget)
     for packed in refuse_slow_chunks(pieces, body.host, client.read_timeout):
         body.wire += len(packed)
+        check_bytes(body.wire, client.max_bytes)  # of all answers, where it was resumed
         if not body.counted and body.received >= budget.most:
             patience.note_progress()
         for chunk in packing.unpack(packed):
             body.received += len(chunk)
+            check_bytes(body.received, client.max_bytes)
             yield chunk
             client.awaited.note()  # little on the wire may be much when it is unpacked, and take its time
             budget.check_time(f"{body.host} has not sent all of it")

@@ -3,7 +3,7 @@
 import struct
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -11,7 +11,6 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
-from mta_weekly.ceilings import refuse_more_bytes
 from mta_weekly.errors import Refused, SourceFailed, SpoolFailed, TryAgain
 from mta_weekly.feeds.catalog import Feed
 from mta_weekly.feeds.sources import WeeklyFile
@@ -42,16 +41,10 @@ def stream_week(source: WeeklyFile, base: str, week: Week, feed: Feed, late: str
         yield partial(_stream_zip, folder) if name.endswith(".zip") else stream_answers
 
 
-def _receive(client: Web, body: Body, budget: RetryBudget) -> Generator[bytes, None, None]:
-    """The file as it comes, up to the bytes of a week: a .zip goes to the disk, and padding unpacks to nothing."""
-    with closing(stream_answers(client, body, budget)) as chunks:
-        yield from refuse_more_bytes(chunks, client.max_bytes)
-
-
 def _stream_gzip(client: Web, body: Body, budget: RetryBudget) -> Generator[bytes, None, None]:
     member = None
     try:
-        for packed in _receive(client, body, budget):
+        for packed in stream_answers(client, body, budget):
             left = packed.lstrip(b"\0") if member and member.eof else packed  # one may be padded, as gzip takes it
             while left:
                 if member is None or member.eof:  # a file may be several in a row (RFC 1952, 2.2)
@@ -68,7 +61,7 @@ def _stream_zip(folder: Path, client: Web, body: Body, budget: RetryBudget) -> G
     with ExitStack() as stack:
         try:
             file = stack.enter_context(TemporaryFile(dir=folder))
-            for packed in _receive(client, body, budget):
+            for packed in stream_answers(client, body, budget):
                 file.write(packed)
         except OSError as error:
             raise SpoolFailed(cannot_write(folder, error)) from error
