@@ -100,6 +100,17 @@ def build(context: Path) -> None:
     assert ran.returncode == 0, ran.stdout[-3000:]
 
 
+def run_image(engine: docker.DockerClient, *command: str, **options: Any) -> bytes:
+    """What a command of the image prints; read when it has ended, for of what is followed podman may lose the end."""
+    container: Container = engine.containers.run(IMAGE, list(command), detach=True, **options)
+    try:
+        code = container.wait(timeout=HANGS)["StatusCode"]
+        assert code == 0, container.logs().decode()
+        return bytes(container.logs(stderr=False))
+    finally:
+        container.remove(force=True)
+
+
 def install_runner(folder: Path) -> Path:
     """An environment of prefect-requirements.txt alone, as on the machine of an agent or a worker; returns its bin.
 

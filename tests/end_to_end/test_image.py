@@ -12,7 +12,7 @@ import pytest
 
 from conftest import HANGS, expected, small_week
 from containers import PLANTED
-from engine import BATCH, IMAGE, ROOT, build, environment
+from engine import BATCH, ROOT, build, environment, run_image
 from mta_weekly.settings import VERSION
 from repository import copy_of_project
 from web import Answer, Web
@@ -35,7 +35,7 @@ class TestImage:
             "files = [path for kind in ('py', 'jinja') for path in here.rglob(f'*.{kind}')]\n"
             "print(json.dumps([os.getuid(), prefect.__version__, sorted(map(str, files))]))"
         )
-        said = engine.containers.run(IMAGE, ["python", "-c", code], remove=True)
+        said = run_image(engine, "python", "-c", code)
         user, version, files = json.loads(said.splitlines()[-1])
         assert user != 0
         assert version == re.search(r"^prefect==(\S+)", (ROOT / "prefect-requirements.txt").read_text(), re.M)[1]
@@ -50,9 +50,9 @@ class TestImage:
         served.serve("/turnstile_240106.txt", Answer(published))
         load = "python flows/etl_web_to_gcs.py --year 2024 --month 1 --day 6 --lake data/lake"
         read = "from mta_weekly.read import read_week; print(len(read_week('data/lake', 'turnstile', '240106')))"
-        command = ["sh", "-c", f'{load} && python -c "{read}" && base64 data/lake/*/*.gz']
+        command = f'{load} && python -c "{read}" && base64 data/lake/*/*.gz'
         pretended = {"MTA_TURNSTILE_URL": served.url}
-        said = engine.containers.run(IMAGE, command, environment=pretended, network_mode="host", remove=True)
+        said = run_image(engine, "sh", "-c", command, environment=pretended, network_mode="host")
         rows, _, packed = said.partition(b"\n")
         assert gzip.decompress(base64.b64decode(packed)) == expected(published)
         assert int(rows) == published.count(b"\n") - 1
@@ -62,7 +62,7 @@ class TestImage:
             "import sys, prefect, prefect.engine, prefect.plugins; prefect.plugins.load_prefect_collections()\n"
             "print(sorted({'prefect_gcp', 'pandas', 'gcsfs'} & sys.modules.keys()))"
         )
-        said = engine.containers.run(IMAGE, ["python", "-c", code], remove=True)
+        said = run_image(engine, "python", "-c", code)
         assert said.split() == [b"['prefect_gcp']"]
 
     def test_no_broken_one_is_built(self, engine: docker.DockerClient, image: object, tmp_path: Path) -> None:
