@@ -92,9 +92,8 @@ def test_no_secret_is_in_anything_that_runs_leave(
     loud = leaky | {"PREFECT_LOGGING_EXTRA_LOGGERS": "httpx,httpcore", "PREFECT_LOGGING_ROOT_LEVEL": "DEBUG"}
     week = ["--year", "2024", "--month", "1", "--day", "27"]
     ran = {
-        "one that lands, a page that repeats it, a redirect with a login": ended(
-            start(["--start", "2024-01-06", "--end", "2024-01-20"], leaky)
-        ),
+        "one that lands, a page that repeats it": ended(start(["--start", "2024-01-06", "--end", "2024-01-13"], leaky)),
+        "a redirect with a login": ended(start(["--year", "2024", "--month", "1", "--day", "20"], loud)),
         "a source that repeats it, a ping that fails": ended(start(["--feed", "daily"], loud)),
         "a proxy that cannot be used": ended(start(week, leaky | {"HTTP_PROXY": PROXY})),
     }

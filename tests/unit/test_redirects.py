@@ -1,5 +1,7 @@
 """A redirect is followed by rules of ours: so many, never down to what anybody can read, its body never read."""
 
+import logging
+
 import httpx
 import pytest
 
@@ -97,13 +99,19 @@ def test_other_rows_are_asked_for_where_a_redirect_led(site: str) -> None:
     assert move_to("http://a.example/x?y=z", f"{site}/w?v=u") == f"{site}/x?y=z"
 
 
-def test_the_facts_name_the_address_that_sent_the_bytes_and_no_key(download: Download) -> None:
+def test_facts_and_log_name_the_address_that_sent_the_bytes_and_no_key(
+    download: Download, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     to = download.web.url.replace("//", "//someone:pa55word@") + "/moved?key=s3cret#part"
     download.web.serve("/moved?key=s3cret", Answer(BODY, etag=V1, last_modified=MONDAY))
     assert download(lead(to)) == BODY
     body = download.body
     assert body is not None
     assert (body.url, body.source_url) == (download.web.url + PATH, download.web.url + "/moved")
+    assert f"GET {body.source_url}?... " in caplog.text  # httpx's own line
+    assert "b'Location', b'" in caplog.text  # httpcore's
+    assert "s3cret" not in caplog.text
 
 
 def test_who_sent_the_bytes_is_asked_whether_they_are_new(download: Download) -> None:
