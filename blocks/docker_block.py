@@ -21,6 +21,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.infrastructure.container import DockerContainer, ImagePullPolicy
 
 from mta_weekly.errors import BadArgument, EtlError
+from mta_weekly.settings import explain_unknown
 
 PREFECT_HOME = "/opt/prefect/data/prefect"  # the image's; an agent's own, a path of its machine, would travel instead
 SECRET = re.compile(
@@ -156,6 +157,7 @@ def steps(options: argparse.Namespace) -> list[script_steps.Step]:
     tag = container.image.rpartition("/")[2].partition(":")[2]
     if tag in ("", "latest") and options.pull_policy != ImagePullPolicy.ALWAYS.value:
         what += " (without a tag of its own a newer image is not noticed)"
+    what += "".join(f" ({said})" for said in explain_unknown(container.env).values())
 
     async def save_block() -> None:
         await container.save(options.block_name, overwrite=True)

@@ -139,7 +139,10 @@ def read_settings() -> Settings:
     keep_environment_secret()
     dotenv = Path(str(Settings.model_config.get("env_file")))
     try:
-        _warn_of_unknown([*os.environ, *list_names(dotenv)])
+        for name, said in explain_unknown([*os.environ, *list_names(dotenv)]).items():
+            if name not in _told:
+                _told.add(name)
+                log.warning("%s", said)
         return Settings()
     except UnicodeDecodeError:
         raise BadArgument(f"{dotenv} is not UTF-8. Save it as UTF-8.") from None
@@ -150,13 +153,15 @@ def read_settings() -> Settings:
         raise BadArgument(f"{faults}. Mend the variable, or its line in {ROOT / '.env'}.") from None
 
 
-def _warn_of_unknown(names: Iterable[str]) -> None:
+def explain_unknown(names: Iterable[str]) -> dict[str, str]:
+    """What to say of each variable that begins like ours and is none; by its name."""
     ours = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
+    said = dict[str, str]()
     for name in names:
-        if name.upper().startswith(PREFIX) and name.upper() not in ours and name not in _told:
-            _told.add(name)
+        if name.upper().startswith(PREFIX) and name.upper() not in ours:
             (nearest,) = difflib.get_close_matches(name.upper(), ours, n=1, cutoff=0.0)
-            log.warning("%s: no variable of this project; the nearest is %s", clean(name, 80), nearest)
+            said[name] = f"{clean(name, 80)}: no variable of this project; the nearest is {nearest}"
+    return said
 
 
 def wants_telemetry() -> bool:

@@ -125,6 +125,13 @@ class TestContainer:
             ran = script("docker_block", "--block_name", "box", "--image_name", name, "--dry-run")
             assert ("newer image is not noticed" in ran.out) is remarked
 
+    def test_a_variable_that_is_none_of_ours_is_remarked(self, script: Script) -> None:
+        flags = ("--env", "MTA_LAEK=data/lake", "--env", "MTA_READ_TIMEOUT=9", "--dry-run")
+        ran = script("docker_block", "--block_name", "box", *self.IMAGE, *flags)
+        assert ran.code == 0
+        assert ran.out.count("MTA_LAEK: no variable of this project; the nearest is MTA_LAKE") == 1
+        assert "MTA_READ_TIMEOUT:" not in ran.out
+
 
 class TestGitHub:
     URL = REPOSITORY
