@@ -2,7 +2,7 @@
 
 Whoever reads a secret, from a variable, a block or a proxy's address, tells it here before it is used. It
 is masked before anything is cut, in whatever case, in parts too: a source may repeat a token and cut it itself. From
-the first secret on every line of the log is masked, whoever writes it.
+the first secret on every line of the log is masked, whoever writes it, and those of HTTP libraries lose each query.
 """
 
 import base64
@@ -24,6 +24,8 @@ USERINFO = re.compile(r"(?<=//)[^/\s]*@")  # of an address, RFC 3986, 3.2.1; a p
 LOGIN = re.compile(r"//([^/\s:@]*):(?!\d{1,5}/)(\S*)@|//([^/\s:@]+)@")
 CUTS = re.compile(r"[/?#@]")  # where a password that holds them is cut by who reads its address
 SITE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+QUERY = re.compile(r"\?[^\s'\"]+")
+TALKERS = ("httpx", "httpcore.", "urllib3.")  # how the loggers begin that write addresses
 NO_WORD = re.compile(r"[A-Z\d]|[a-z]{11}")  # in a name that nobody has thought of
 
 _parts: dict[int, set[str]] = {size: set() for size in range(SHORTEST, PART + 1)}  # of secrets, by their length
@@ -31,7 +33,7 @@ _parts: dict[int, set[str]] = {size: set() for size in range(SHORTEST, PART + 1)
 
 def keep_secret(value: str) -> None:
     """Let nobody read this from now on, nor as an address or HTTP would write it."""
-    _guard_log()
+    guard_log()
     encoded = base64.b64encode(value.encode(errors="replace")).decode()
     for said in map(_fold, (value, quote(value, safe="", errors="replace"), unquote(value), encoded)):
         size = min(len(said), PART)
@@ -100,24 +102,28 @@ def show_error(kind: type[BaseException], error: BaseException, trace: Traceback
     sys.stderr.write(mask("".join(traceback.format_exception(kind, error, trace))))
 
 
-def _fold(text: str) -> str:
-    """The text in lower case, letter for letter."""
-    return text.lower() if text.isascii() else "".join(each.lower()[0] for each in text)
-
-
 @cache
-def _guard_log() -> None:
-    """Let every line of the log be masked as it is made: no logger, handler or library has to think of it."""
+def guard_log() -> None:
+    """Let every line of the log be masked as it is made: no logger, handler or library has to think of it.
+
+    An HTTP library's without any query too: that of a redirect, or of an upload, may be a key that nobody tells us of.
+    """
     make = logging.getLogRecordFactory()
 
     def make_masked(*given: Any, **more: Any) -> logging.LogRecord:
         record = make(*given, **more)
         with suppress(Exception):  # what cannot be written is its handler's to say
             said = record.getMessage()
-            if mask(said) != said:  # else it stays as it is: who reads its parts finds them
-                record.msg, record.args = mask(said), None
+            shown = mask(QUERY.sub(f"?{MASK}", said) if record.name.startswith(TALKERS) else said)
+            if shown != said:  # else it stays as it is: who reads its parts finds them
+                record.msg, record.args = shown, None
             if record.exc_info:
                 record.exc_text = mask(logging.Formatter().formatException(record.exc_info))  # formatters take it
         return record
 
     logging.setLogRecordFactory(make_masked)
+
+
+def _fold(text: str) -> str:
+    """The text in lower case, letter for letter."""
+    return text.lower() if text.isascii() else "".join(each.lower()[0] for each in text)

@@ -1,6 +1,7 @@
 """A bucket as the lake: checked by the server, patient with passing faults, exact about the others."""
 
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mta_weekly.checksums import crc32c_of
 from mta_weekly.errors import GaveUp, LakeFailed
 from mta_weekly.lake.facts import Facts
 from mta_weekly.lake.gcs import BucketLake
+from mta_weekly.secrets import guard_log
 
 PERMISSIONS = ["storage.objects.create", "storage.objects.list"]
 
@@ -88,6 +90,15 @@ class TestBucket:
         assert (published.state, published.found.facts, gcs.faults) == ("replaced", facts, [])
         assert gcs.objects["lake"][KEY].properties["crc32c"] == facts.crc32c  # as sent, for the server to compare
         assert not any(one.method == "DELETE" for one in gcs.requests)
+
+    def test_the_address_of_a_large_upload_is_in_no_log(
+        self, bucket: BucketLake, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        guard_log()
+        caplog.set_level(logging.DEBUG)
+        bucket.publish(*with_key(made_large(tmp_path)), None, budget())
+        assert '"PUT /upload/storage/v1/b/lake/o?... HTTP/1.1" 200' in caplog.text
+        assert "upload_id" not in caplog.text  # who knows it may write there
 
     def test_a_large_object_that_changes_on_its_way_is_refused_by_the_server(
         self, bucket: BucketLake, gcs: Gcs, tmp_path: Path

@@ -16,9 +16,9 @@ import httpx
 
 from mta_weekly.errors import SourceFailed, TryAgain
 from mta_weekly.fetch.connection import MOST_HEAD, Awaited, bound_connections
-from mta_weekly.fetch.redirects import hide_queries, keep_location
+from mta_weekly.fetch.redirects import keep_location
 from mta_weekly.retry import Patience, RetryBudget
-from mta_weekly.secrets import keep_secret, mask
+from mta_weekly.secrets import guard_log, keep_secret, mask
 from mta_weekly.settings import VERSION, Settings
 
 log = logging.getLogger("mta.fetch")
@@ -77,7 +77,7 @@ class Web(httpx.Client):
     """
 
     def __init__(self, settings: Settings, tokens: Mapping[str, Token], hosts: Hosts | None, **options: Any) -> None:
-        hide_queries()
+        guard_log()
         super().__init__(**options, event_hooks={"request": [self._sign], "response": [keep_location]})
         self.awaited = Awaited()
         bound_connections([self._transport, *filter(None, self._mounts.values())], self.awaited)

@@ -1,12 +1,9 @@
 """Where an answer sends us on, and whether we go: by rules of ours, for a source may send anybody anywhere."""
 
-import logging
-import re
-
 import httpx
 
 from mta_weekly.errors import SourceFailed
-from mta_weekly.secrets import MASK, clean
+from mta_weekly.secrets import clean
 from mta_weekly.settings import is_address
 
 MOST = 5  # one after another
@@ -15,19 +12,6 @@ STATUSES = {301, 302, 303, 307, 308}
 HTTP = ("http", "https")
 FOLLOWED = {("http", "http"), ("http", "https"), ("https", "https")}  # never down to what anybody can read and change
 LOCATION = "Location"
-QUERY = re.compile(r"\?[^\s'\"]+")
-TALKERS = ("httpx", "httpcore.http11")  # loggers of the library that write addresses and headers of answers
-
-
-def hide_queries() -> None:
-    """Let no query show in what the HTTP library logs: that of a redirect may be a key, and nobody tells us which."""
-    for name in TALKERS:
-        logging.getLogger(name).addFilter(_hide_query)
-
-
-def _hide_query(record: logging.LogRecord) -> bool:
-    record.msg, record.args = QUERY.sub(f"?{MASK}", record.getMessage()), None
-    return True
 
 
 def keep_location(response: httpx.Response) -> None:
