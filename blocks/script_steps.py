@@ -13,13 +13,13 @@ import sys
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from io import TextIOWrapper
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flows"))  # where the package and the flows are
 
+from mta_weekly.command.console import prepare_output, print_line
 from mta_weekly.command.flags import BAD_ARGUMENT, INTERRUPTED, LANDED, NOT_LANDED, OneLineParser
-from mta_weekly.environment import check_authorities, keep_environment_secret
+from mta_weekly.environment import check_authorities
 from mta_weekly.errors import BadArgument, EtlError, to_one_line
 
 try:
@@ -38,7 +38,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mta_weekly.backfill_parts import is_plain_name
 from mta_weekly.lake.objects import BLOCK_NAME
 from mta_weekly.orchestration.prefect_api import NO_ADDRESS, keep_prefect_secrets, prepare_prefect
-from mta_weekly.secrets import clean, keep_address_secret, keep_secret, mask, show_error
+from mta_weekly.secrets import clean, keep_address_secret, keep_secret
 
 DONE, FAILED = LANDED, NOT_LANDED  # exit codes
 # What gives a secret away wherever it stands: keys, tokens of GitHub and Prefect, and user:password@ in an address.
@@ -77,11 +77,8 @@ def run(
     arguments: Sequence[str] | None = None,
 ) -> int:
     """Do a script's steps, or with --dry-run say them; return the exit code: 0 done, 1 failed, 2 a bad flag."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as on stderr: a name that cannot be shown ends nothing
-    keep_environment_secret()
+    prepare_output()
     keep_prefect_secrets()
-    sys.excepthook = show_error
     options = the_parser.parse_args(arguments)
     for chatty in ("urllib3", "google.auth"):
         logging.getLogger(chatty).setLevel(logging.ERROR)  # what went wrong in the end is said here, in one line
@@ -93,7 +90,7 @@ def run(
             planned = steps(options)
             if options.dry_run:
                 for step in planned:
-                    _say(f"would {step.verb} {step.what}")
+                    print_line(f"would {step.verb} {step.what}")
             else:
                 prepare_prefect(False)
                 asyncio.run(_do(planned))
@@ -122,16 +119,11 @@ def end(code: int) -> None:
 async def _do(steps: Sequence[Step]) -> None:
     for step in steps:
         more = await step.do()
-        _say(f"{step.verb}ed {step.what}{f'; {more}' if more else ''}")
+        print_line(f"{step.verb}ed {step.what}{f'; {more}' if more else ''}")
     if not PREFECT_API_URL.value() and any(step.writes for step in steps):
-        _say("in the database of PREFECT_HOME, for PREFECT_API_URL is not set: a server elsewhere does not see it")
-
-
-def _say(line: str) -> None:
-    try:
-        print(mask(line), flush=True)
-    except BrokenPipeError:  # nobody reads any more, and the steps that are left must still be done
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print_line(
+            "in the database of PREFECT_HOME, for PREFECT_API_URL is not set: a server elsewhere does not see it"
+        )
 
 
 def _said(error: Exception) -> str:

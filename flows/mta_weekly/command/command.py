@@ -3,21 +3,17 @@
 import argparse
 import gc
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from io import TextIOWrapper
 from typing import Any
 
-from mta_weekly.command.console import show_lines
+from mta_weekly.command.console import prepare_output, print_line, show_lines
 from mta_weekly.command.flags import BAD_ARGUMENT, LANDED, NOT_LANDED, parse_flags
 from mta_weekly.command.interrupts import ENDS, Interrupts
-from mta_weekly.environment import keep_environment_secret
 from mta_weekly.errors import BadArgument, EtlError, to_one_line
 from mta_weekly.lake.objects import BLOCK
-from mta_weekly.secrets import mask, show_error
 from mta_weekly.settings import read_settings
 
 PARTS_GO_ON = "its parts go on in their work pool; the same command waits for them, and runs what is missing"
@@ -27,10 +23,7 @@ def begin_command(the_parser: argparse.ArgumentParser, arguments: Sequence[str])
     """What a command does first, before the modules load that take time; `run_command` ends it."""
     # Loading Prefect makes half a million objects that stay; not looking for garbage among them saves a second.
     gc.disable()
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as on stderr: a name that cannot be shown ends nothing
-    keep_environment_secret()
-    sys.excepthook = show_error
+    prepare_output()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules load, Ctrl-C just ends it, without a traceback
     signal.signal(signal.SIGTERM, Interrupts().end_at_once)  # and this too where it is the first process of a container
     return parse_flags(the_parser, arguments)
@@ -119,10 +112,7 @@ def _print_lines(
         with suppress(EtlError):  # the listing says so itself
             prepare_prefect(False)
     for line in report(**parameters):
-        try:
-            print(mask(line), flush=True)
-        except BrokenPipeError:  # its reader has seen enough, as `| head` does; what is asked is done, and judged
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print_line(line)
     return LANDED
 
 

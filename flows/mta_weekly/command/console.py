@@ -1,16 +1,36 @@
-"""What of a run's log a person sees: our lines and real errors; on a terminal below them the bars of `progress`.
+"""What a person sees: lines on stdout; of a run's log ours and real errors, on a terminal above the bars of `progress`.
 
 Prefect's loggers are known by their names alone.
 """
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from io import TextIOWrapper
 
 from mta_weekly.command import progress
 from mta_weekly.command.interrupts import Interrupts
+from mta_weekly.environment import keep_environment_secret
 from mta_weekly.errors import EtlError
+from mta_weekly.secrets import mask, show_error
+
+
+def prepare_output() -> None:
+    """Let nothing that is printed, tracebacks too, show a secret of the environment, or end for a letter in it."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as on stderr: a name that cannot be shown ends nothing
+    keep_environment_secret()
+    sys.excepthook = show_error
+
+
+def print_line(line: str) -> None:
+    """Print a line without secrets; where nobody reads any more, as of `| head`, what is under way still goes on."""
+    try:
+        print(mask(line), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
