@@ -1,4 +1,7 @@
-"""The parts of a backfill: a range cut into months or years, and what became of each. Knows no Prefect."""
+"""The parts of a backfill: a range cut into months or years, which deployment runs them, what became of each.
+
+Knows no Prefect.
+"""
 
 import re
 from collections.abc import Iterable

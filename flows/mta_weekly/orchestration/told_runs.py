@@ -20,12 +20,12 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
+from mta_weekly.backfill_parts import WEEKLY_FLOW
 from mta_weekly.feeds.plans import PeriodRequest
 from mta_weekly.orchestration.prefect_api import ask_api, translate_faults
 from mta_weekly.orchestration.run_tags import ALERT_TAG
 from mta_weekly.outcomes import read_missing
 
-WEEKLY_FLOW = "MTA Batch flow"
 LATELY = timedelta(days=7)
 MOST = 200  # runs the API gives at once; there is one a week, and those that people start
 ENDED = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED]  # one that was cancelled has looked at nothing
