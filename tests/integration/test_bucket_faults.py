@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from prefect_gcp import GcpCredentials
-from prefect_gcp.cloud_storage import GcsBucket
 
+from bucket_blocks import registered
 from conftest import KEY, WEEK, Ran
 from gcs import Fault, Gcs
 from web import Web
@@ -17,12 +17,8 @@ Land = Callable[..., Ran]
 def gcs(gcs: Gcs) -> Iterator[Gcs]:
     """The bucket asks for a token, and is registered as the blocks a user has."""
     gcs.require_token = True
-    key = GcpCredentials(service_account_info=gcs.service_account(), project="test")
-    key.save("blk-gcp-svc-acc", overwrite=True)
-    GcsBucket(bucket="lake", gcp_credentials=key).save("blk-gcs-name", overwrite=True)
-    GcsBucket(bucket="nowhere", gcp_credentials=key).save("blk-nowhere", overwrite=True)
-    yield gcs
-    GcsBucket.delete("blk-gcs-name")
+    with registered(gcs, "blk-gcs-name"), registered(gcs, "blk-nowhere", bucket="nowhere"):
+        yield gcs
 
 
 def refuse(gcs: Gcs) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import google.cloud.storage
 import pytest
-from prefect_gcp import GcpCredentials
-from prefect_gcp.cloud_storage import GcsBucket
 
 import watch
+from bucket_blocks import registered
 from conftest import FILE, KEY, WEEK, Ran
 from gcs import Gcs
 from held_weeks import LONG_AGO, full_week, take_rows
@@ -48,11 +47,8 @@ def lake(gcs: Gcs) -> BucketLake:
 def block(gcs: Gcs) -> Iterator[str]:
     """The bucket's block, whose credentials must show a token."""
     gcs.require_token = True
-    key = GcpCredentials(service_account_info=gcs.service_account(), project="test")
-    key.save("blk-least-key", overwrite=True)
-    GcsBucket(bucket="lake", gcp_credentials=key).save("blk-least", overwrite=True)
-    yield BLOCK
-    GcsBucket.delete("blk-least")
+    with registered(gcs, "blk-least") as name:
+        yield name
 
 
 @contextmanager
@@ -122,7 +118,7 @@ def test_who_looks_after_a_lake(
     with needing(gcs, READ):
         report("verify")
     with needing(gcs, set()):  # to ask what is permitted is permitted to all
-        flags = ("--gcs_bucket_name", "lake", "--gcp_acc_block_name", "blk-least-key", "--check")
+        flags = ("--gcs_bucket_name", "lake", "--gcp_acc_block_name", "blk-gcp-svc-acc", "--check")
         assert script("gcs_block", *flags).code == 0
 
 

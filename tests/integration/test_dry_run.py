@@ -8,9 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from prefect.states import State
-from prefect_gcp import GcpCredentials
-from prefect_gcp.cloud_storage import GcsBucket
 
+from bucket_blocks import registered
 from conftest import FILE, KEY, ONE_WEEK, small_week
 from flow_runs import JANUARY, Land
 from gcs import Gcs
@@ -120,12 +119,11 @@ def test_as_a_flow_it_ends_so_too(flow: Callable[..., State[Any]], land: Land, s
 
 
 def test_it_lists_a_bucket_twice_however_many_weeks_it_covers(land: Land, gcs: Gcs) -> None:
-    key = GcpCredentials(service_account_info=gcs.service_account(), project="test")
-    GcsBucket(bucket="lake", gcp_credentials=key).save("blk-dry", overwrite=True)
-    for period in (ONE_WEEK, ("--year", "2023")):
-        for code, flags in ((0, []), (0, ["--refresh"]), (2, ["--accept", "a strike"])):
-            gcs.requests.clear()
-            assert land(*period, *flags, "--dry-run", lake="gcs-bucket/blk-dry").code == code
-            asked = [urlsplit(seen.path) for seen in gcs.requests if "/token" not in seen.path]
-            objects, held = (parse_qs(each.query)["prefix"][0] for each in asked)
-            assert (objects[:11], held) == ("turnstile/2", "held/turnstile/")
+    with registered(gcs, "blk-dry") as lake:
+        for period in (ONE_WEEK, ("--year", "2023")):
+            for code, flags in ((0, []), (0, ["--refresh"]), (2, ["--accept", "a strike"])):
+                gcs.requests.clear()
+                assert land(*period, *flags, "--dry-run", lake=lake).code == code
+                asked = [urlsplit(seen.path) for seen in gcs.requests if "/token" not in seen.path]
+                objects, held = (parse_qs(each.query)["prefix"][0] for each in asked)
+                assert (objects[:11], held) == ("turnstile/2", "held/turnstile/")

@@ -14,6 +14,7 @@ from prefect.blocks.system import Secret
 from prefect.states import State
 
 import etl_web_to_gcs as etl
+from bucket_blocks import registered
 from conftest import content, small_week
 from hourly import RIDERSHIP as COLUMNS
 from hourly import TURNSTILE as TURNSTILE_COLUMNS
@@ -53,23 +54,16 @@ def test_weeks_that_fail_are_named_with_their_feed(land: Land, web: Web, live: S
 
 
 def test_a_range_of_both_feeds_is_found_in_a_bucket(land: Land, web: Web, live: Soda, gcs: Any) -> None:
-    from prefect_gcp import GcpCredentials
-    from prefect_gcp.cloud_storage import GcsBucket
-
     first, second = date(2024, 2, 17), date(2024, 2, 24)
     web.serve("/turnstile_240217.txt", Answer(small_week(first)))
     live.put("wujg-7c2s", COLUMNS, ridership_week(second, 1200))
-    key = GcpCredentials(service_account_info=gcs.service_account(), project="test")
-    GcsBucket(bucket="lake", gcp_credentials=key).save("blk-live", overwrite=True)
-    try:
+    with registered(gcs, "blk-live") as lake:
         period = ("--start", "2024-02-12", "--end", "2024-02-26")
         for more, ended in ((), "2 landed"), ((), "2 there"), (("--refresh",), "1 unchanged, 1 there"):
-            assert land(*period, *more, lake="gcs-bucket/blk-live").lines[-1] == f"INFO    2 weeks: {ended}"
+            assert land(*period, *more, lake=lake).lines[-1] == f"INFO    2 weeks: {ended}"
         facts = gcs.objects["lake"]["ridership/240224.csv.gz"].metadata
         assert set(json.loads(facts["sums"])) == {"RIDERSHIP", "TRANSFERS"}
         assert set(json.loads(facts["empty"])) <= {"LATITUDE", "LONGITUDE", "GEOREFERENCE"}
-    finally:
-        GcsBucket.delete("blk-live")
 
 
 def test_a_failed_turnstile_week_comes_from_the_yearly_set_and_the_log_says_so(

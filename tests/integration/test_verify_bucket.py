@@ -5,9 +5,8 @@ from pathlib import Path
 
 import google.cloud.storage
 import pytest
-from prefect_gcp import GcpCredentials
-from prefect_gcp.cloud_storage import GcsBucket
 
+from bucket_blocks import registered
 from conftest import KEY, WEEK
 from gcs import Gcs
 from mta_weekly.errors import LakeFailed
@@ -20,10 +19,8 @@ from proved_lakes import ProvedLake
 @pytest.fixture
 def block(gcs: Gcs) -> Iterator[str]:
     """The block of the bucket, by its name."""
-    key = GcpCredentials(service_account_info=gcs.service_account(), project="test")
-    GcsBucket(bucket="lake", gcp_credentials=key, bucket_folder="raw").save("blk-verify", overwrite=True)
-    yield "gcs-bucket/blk-verify"
-    GcsBucket.delete("blk-verify")
+    with registered(gcs, "blk-verify", folder="raw") as name:
+        yield name
 
 
 def test_a_bucket_is_proved_through_its_block(

@@ -12,6 +12,7 @@ from prefect.states import State
 from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 
+from bucket_blocks import registered
 from conftest import KEY, ask, content, expected, small_week
 from flow_runs import Land
 from gcs import Gcs
@@ -24,10 +25,8 @@ pytest_plugins = ["flow_runs"]
 class TestWhichLake:
     @pytest.fixture
     def gcs(self, gcs: Gcs) -> Iterator[Gcs]:
-        key = GcpCredentials(service_account_info=gcs.service_account(), project="test")
-        GcsBucket(bucket="lake", gcp_credentials=key, bucket_folder="raw").save("blk-gcs-name", overwrite=True)
-        yield gcs
-        GcsBucket.delete("blk-gcs-name")
+        with registered(gcs, "blk-gcs-name", folder="raw"):
+            yield gcs
 
     def test_a_folder_relative_to_the_working_folder(
         self, land: Land, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
