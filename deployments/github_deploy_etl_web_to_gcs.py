@@ -171,8 +171,8 @@ async def fetch(
             await repository.pull_code()
         except RuntimeError as error:
             raise EtlError(
-                f"{address}: cannot be cloned ({to_one_line(error, 200)}); look at the address, --reference and, of a "
-                "private repository, --token_block"
+                f"{address}: cannot be cloned ({to_one_line(error, 200)}); look at the network of this machine, the "
+                "address, --reference and, of a private repository, --token_block"
             ) from None
         return {code.name: load(repository.destination, folder, code, address) for code in wanted}
 

@@ -225,6 +225,7 @@ def test_a_block_that_is_not_registered(land: Land, web: Web) -> None:
     ran = land(lake="gcs-bucket/none-such")
     assert ran.code == 1
     assert f"turnstile {WEEK}: lake gcs-bucket/none-such: no such block is registered" in ran.err
+    assert [line.split()[0] for line in ran.lines] == ["INFO", "ERROR", "INFO"]  # of lake, week, run, and no other
     assert "Traceback" not in ran.err
     assert web.requests == []
 

@@ -47,8 +47,11 @@ def label_run() -> None:
     try:
         with translate_faults("the run goes on without its name and tags"):
             ask_api(lambda client: client.update_flow_run(run.id, **new))
-    except (ApiFailed, ObjectNotFound) as error:
+    except ApiFailed as error:
         log.warning(str(error))
+        return
+    except ObjectNotFound:
+        log.warning("the run was deleted from the Prefect API; it goes on without its name and tags")
         return
     run.name, run.tags = new.get("name", run.name), new.get("tags", run.tags)
 
@@ -127,7 +130,9 @@ def _find_way_to_objects(lake: str) -> Callable[[str], str]:
     try:
         with translate_faults("the run's table has no links"):
             block: dict[str, Any] = ask_api(read)
-    except (ApiFailed, ObjectNotFound) as error:
+    except ApiFailed as error:
         log.warning(str(error))
+        return str
+    except ObjectNotFound:  # each week has said so
         return str
     return partial(link_object, bucket=str(block["bucket"]), folder=str(block.get("bucket_folder") or ""))
