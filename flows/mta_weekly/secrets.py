@@ -2,7 +2,8 @@
 
 Whoever reads a secret, from a variable, a block or a proxy's address, tells it here before it is used. It
 is masked before anything is cut, in whatever case, in parts too: a source may repeat a token and cut it itself. From
-the first secret on every line of the log is masked, whoever writes it, and those of HTTP libraries lose each query.
+the first secret on every line of the log is masked, whoever writes it, and those of HTTP libraries lose what else may
+be a key.
 """
 
 import base64
@@ -24,8 +25,9 @@ USERINFO = re.compile(r"(?<=//)[^/\s]*@")  # of an address, RFC 3986, 3.2.1; a p
 LOGIN = re.compile(r"//([^/\s:@]*):(?!\d{1,5}/)(\S*)@|//([^/\s:@]+)@")
 CUTS = re.compile(r"[/?#@]")  # where a password that holds them is cut by who reads its address
 SITE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
-QUERY = re.compile(r"\?[^\s'\"]+")
-TALKERS = ("httpx", "httpcore.", "urllib3.")  # how the loggers begin that write addresses
+TALKERS = ("httpx", "httpcore", "urllib3")  # how the names of the loggers of HTTP libraries begin
+# What they write and may be a key: the query of an address, and all that an answer begins with.
+UNTOLD = re.compile(r"(\?)\S+|\b((?:return_value|exception)=).+", re.DOTALL)
 NO_WORD = re.compile(r"[A-Z\d]|[a-z]{11}")  # in a name that nobody has thought of
 
 _parts: dict[int, set[str]] = {size: set() for size in range(SHORTEST, PART + 1)}  # of secrets, by their length
@@ -106,7 +108,7 @@ def show_error(kind: type[BaseException], error: BaseException, trace: Traceback
 def guard_log() -> None:
     """Let every line of the log be masked as it is made: no logger, handler or library has to think of it.
 
-    An HTTP library's without any query too: that of a redirect, or of an upload, may be a key that nobody tells us of.
+    An HTTP library's also without what may be a key that nobody tells us of, as in a redirect or an upload's address.
     """
     make = logging.getLogRecordFactory()
 
@@ -114,7 +116,7 @@ def guard_log() -> None:
         record = make(*given, **more)
         with suppress(Exception):  # what cannot be written is its handler's to say
             said = record.getMessage()
-            shown = mask(QUERY.sub(f"?{MASK}", said) if record.name.startswith(TALKERS) else said)
+            shown = mask(UNTOLD.sub(rf"\1\2{MASK}", said) if record.name.startswith(TALKERS) else said)
             if shown != said:  # else it stays as it is: who reads its parts finds them
                 record.msg, record.args = shown, None
             if record.exc_info:
