@@ -108,7 +108,7 @@ def run(
 
 def end(code: int) -> None:
     """End the program at once: what Prefect has started for a broken database would wait for ever."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # of one that is closed there is none
         try:
             stream.flush()
         except BrokenPipeError:

@@ -57,3 +57,36 @@ def test_a_folder_that_is_gone(environment: dict[str, str], tmp_path: Path) -> N
     assert (ran.returncode, ran.stderr.splitlines()) == (
         2, ["etl_web_to_gcs.py: the folder this was started in is gone; start it in another one."],
     )  # fmt: skip
+
+
+DOCKER = ("blocks/docker_block.py", "--block_name", "b", "--image_name", "i:1", "--dry-run")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [(f"flows/{WATCH}", "tidy"), (f"flows/{WEEKLY}", *ONE_WEEK, "--dry-run"), DOCKER],
+    ids=lambda words: words[0],
+)
+def test_a_listing_that_cannot_be_written(
+    environment: dict[str, str], tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    poor = {**environment, "MTA_LAKE": str(tmp_path / "lake"), "PREFECT_HOME": str(tmp_path / "prefect")}
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, *command], cwd=ROOT, env=poor, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    (line,) = ran.stderr.splitlines()
+    assert (ran.returncode, line.partition("stdout cannot be written")[2]) == (
+        1, " (No space left on device); what it had to say is lost, run it again where there is room",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("closed", "more", "code"), [(">&-", (), 0), ("2>&-", ("--env", "=1"), 2), (">&- 2>&-", (), 0)]
+)
+def test_a_script_with_closed_streams(
+    environment: dict[str, str], closed: str, more: tuple[str, ...], code: int
+) -> None:
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, *DOCKER, *more]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (code, "")

@@ -26,11 +26,18 @@ def prepare_output() -> None:
 
 
 def print_line(line: str) -> None:
-    """Print a line without secrets; where nobody reads any more, as of `| head`, what is under way still goes on."""
+    """Print a line without secrets; where nobody reads any more, as of `| head`, what is under way still goes on.
+
+    Raises:
+        EtlError: it cannot be written, as where a disk is full.
+    """
     try:
         print(mask(line), flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it would fail once more
+        if not isinstance(error, BrokenPipeError):
+            said = f"stdout cannot be written ({error.strerror}); what it had to say is lost"
+            raise EtlError(f"{said}, run it again where there is room") from error
 
 
 @contextmanager
